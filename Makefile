@@ -1,0 +1,62 @@
+# Everything that one does with Darkroom on a laptop. Each target sets up by itself what it needs.
+
+PYTHON := .venv/bin/python
+SAM := .venv-sam/bin/sam
+HOST_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
+BUILT_FOR_HOST := .aws-sam/host
+SOURCES := $(shell find layers functions statemachines -type f -not -path '*/__pycache__/*') template.yaml
+
+export SAM_CLI_TELEMETRY = 0
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo up test check format lock clean
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+demo: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## one task from POST to picture to webhook (BUILT=1: from what sam build made)
+	@$(PYTHON) -m local demo $(if $(BUILT),--built $(BUILT_FOR_HOST))
+
+up: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## keep the local cloud running (PORT=8080)
+	@$(PYTHON) -m local up --port $(or $(PORT),8080) $(if $(BUILT),--built $(BUILT_FOR_HOST))
+
+test: .venv/ready ## all tests
+	@$(PYTHON) -m pytest --numprocesses 2
+
+check: .venv/ready .venv-sam/ready ## format, lint, types, template, state machines, and a build for Lambda
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(SAM) validate --lint --region us-east-1
+	.venv-sam/bin/python -m local.lint_asl statemachines/*.asl.yaml
+	python=$$(local/find-python 3.13) && PATH="$$(dirname $$python):$$PATH" $(SAM) build --region us-east-1
+
+format: .venv/ready ## make the sources look as check wants them
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+lock: .venv/ready ## pin anew what pyproject.toml asks for
+	$(PYTHON) -m uv pip compile --quiet --upgrade $(PINS) pyproject.toml --group dev --python-version 3.11 -o requirements-dev.txt
+	$(PYTHON) -m uv pip compile --quiet --upgrade $(PINS) pyproject.toml -c requirements-dev.txt --python-version 3.13 -o layers/dependencies/requirements.txt
+	$(PYTHON) -m uv pip compile --quiet --upgrade $(PINS) --group sam --python-version 3.11 -o requirements-sam.txt
+
+PINS := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+clean: ## forget everything that was set up or made
+	rm -rf .venv .venv-sam .aws-sam demo .mypy_cache .ruff_cache .pytest_cache
+
+.venv/ready: requirements-dev.txt
+	@python=$$(local/find-python) && echo "Setting up .venv with $$($$python --version) (once)" && $$python -m venv --clear .venv
+	@$(PYTHON) -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-sam/ready: requirements-sam.txt
+	@python=$$(local/find-python) && echo "Setting up .venv-sam for the SAM CLI (once)" && $$python -m venv --clear .venv-sam
+	@.venv-sam/bin/python -m pip install --quiet --require-hashes -r requirements-sam.txt
+	@touch $@
+
+# Lambda runs on arm64 by default, whose libraries cannot be imported on another processor: this build is for this one.
+$(BUILT_FOR_HOST)/template.yaml: .venv-sam/ready $(SOURCES)
+	@python=$$(local/find-python 3.13) && echo "Building with sam build for $(HOST_ARCHITECTURE)" && PATH="$$(dirname $$python):$$PATH" \
+	    $(SAM) build --region us-east-1 --build-dir $(BUILT_FOR_HOST) --parameter-overrides Architecture=$(HOST_ARCHITECTURE) >.aws-sam-host.log 2>&1 \
+	    || { cat .aws-sam-host.log; exit 1; }

@@ -1,0 +1,24 @@
+"""The gateway has spoken its last word: store the images, end the task, tell the caller."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from darkroom import collection, delivery, driver, keys, store
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Raises OutputUnavailable, by that name: generation.asl.yaml then takes a fresh look at the gateway."""
+    step = driver.step(event)
+    task = store.read(step.task_id)
+    if driver.superseded(step, task):
+        return step.document("leave")
+    if not task.status.terminal:
+        task = collection.settle(task, keys.api_url())
+        logger.info("task ended", task_id=task.task_id, status=task.status, images=len(task.images))
+    pause = delivery.attempt(task)
+    return step.document("done") if pause is None else step.after(pause).document("deliver")

@@ -1,0 +1,34 @@
+"""A caller wants images: record a task, start its driver, post it to a gateway once."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from darkroom import api, keys, predictions, submission
+from darkroom.order import Order, idempotency_key
+
+logger = Logger()
+app = api.resolver()
+
+
+@app.post("/v1/models/<owner>/<name>/predictions")
+def create(owner: str, name: str, order: Annotated[Order, Body()]) -> Response[str]:
+    event = app.current_event
+    key = idempotency_key(event.headers.get("idempotency-key"))
+    origin = api.origin(event)
+    remaining = app.lambda_context.get_remaining_time_in_millis() / 1000
+    task, replayed = submission.submit(
+        order, f"{owner}/{name}", api.tenant(event), key, origin=origin, remaining=remaining
+    )
+    prediction = predictions.show(task, origin, keys.link())
+    if replayed:
+        return api.shown(200, prediction, **{"idempotent-replayed": "true"})
+    return api.shown(201, prediction, location=prediction["urls"]["get"])
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return api.answer(app, event, context)

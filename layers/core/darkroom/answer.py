@@ -1,0 +1,34 @@
+"""What a dialect makes of a gateway's reply: how a task stands there."""
+
+from dataclasses import dataclass
+
+from darkroom.errors import Reason
+
+
+@dataclass(frozen=True)
+class Running:
+    """Not the last word. Also what an unknown status means: a word that we do not know ends nothing."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """
+    The last word: there are outputs.
+
+    outputs: URLs or data URIs, in the gateway's order; never empty.
+    several: the gateway gave a list, so callers get a list too, even of one.
+    """
+
+    outputs: tuple[str, ...]
+    several: bool
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The last word: there is nothing to be had. `message` is in the gateway's own words."""
+
+    reason: Reason
+    message: str
+
+
+Answer = Running | Finished | Failed

@@ -1,0 +1,99 @@
+"""What the HTTP doors have in common: the tenant, our own address, and a problem for everything that goes wrong."""
+
+import base64
+import json
+import re
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from darkroom import order
+from darkroom.errors import DarkroomError, InvalidOrder, MalformedBody, NoTenant, OperatorError, UnsupportedBody
+from darkroom.gallery import File
+
+_PROBLEM = {"content-type": "application/problem+json"}
+
+logger = Logger(child=True)
+
+
+def resolver() -> APIGatewayHttpResolver:
+    """A router that reads JSON literally, checks it against the handlers' types, and answers errors with problems."""
+    app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=order.literal_json)
+    app.exception_handler(DarkroomError)(_ours)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(UnicodeDecodeError)(_not_utf8)
+    app.exception_handler(Exception)(_unexpected)
+    return app
+
+
+def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """The response to an event. What carries a body carries JSON and says so, or none of it is read."""
+    content_type = event.get("headers", {}).get("content-type", "")
+    if event.get("body") and not re.match(r"application/([\w.+-]+\+)?json\b", content_type, re.IGNORECASE):
+        error = UnsupportedBody(f"Send JSON, with the header Content-Type: application/json, not {content_type!r}.")
+        return {"statusCode": error.status, "headers": _PROBLEM, "body": json.dumps(error.problem())}
+    return app.resolve(event, context)
+
+
+def problem(error: DarkroomError) -> Response[str]:
+    """An RFC 9457 problem."""
+    return Response(error.status, _PROBLEM["content-type"], json.dumps(error.problem(), ensure_ascii=False))
+
+
+def shown(status: int, document: dict[str, Any], **headers: str) -> Response[str]:
+    """A JSON document that nobody should keep: tasks move."""
+    body = json.dumps(document, ensure_ascii=False)
+    return Response(status, "application/json", body, headers={"cache-control": "no-store", **headers})
+
+
+def sent(file: File) -> Response[str]:
+    """A file, or the way to it; browsers shall run nothing that is in it."""
+    if file.content is None:
+        return Response(302, headers={"location": str(file.location), "cache-control": "no-store"})
+    headers = {
+        "cache-control": "private, max-age=31536000, immutable",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "default-src 'none'; sandbox",
+    }
+    response = Response(200, file.content_type, base64.b64encode(file.content).decode(), headers=headers)
+    # Powertools would do both for bytes, but its check of responses takes all bytes for UTF-8 first.
+    response.base64_encoded = True
+    return response
+
+
+def tenant(event: APIGatewayProxyEventV2) -> str:
+    """Who the authorizer said this is. Raises NoTenant: a route without an authorizer leads here."""
+    authorizer = event.request_context.authorizer
+    name = (authorizer.get_lambda or {}).get("tenant") if authorizer else None
+    if not name:
+        raise NoTenant("This request has not passed the authorizer.")
+    return str(name)
+
+
+def origin(event: APIGatewayProxyEventV2) -> str:
+    """Our own scheme and host, as this request's caller sees them."""
+    scheme = event.headers.get("x-forwarded-proto", "https")
+    return f"{scheme}://{event.request_context.domain_name}"
+
+
+def _ours(error: DarkroomError) -> Response[str]:
+    if isinstance(error, OperatorError):
+        logger.exception("not configured completely")
+    return problem(error)
+
+
+def _invalid(error: RequestValidationError) -> Response[str]:
+    return problem(InvalidOrder(order.faults(error.errors())))
+
+
+def _not_utf8(error: UnicodeDecodeError) -> Response[str]:
+    return problem(MalformedBody(f"The body is not UTF-8: {error.reason} at byte {error.start}."))
+
+
+def _unexpected(_: Exception) -> Response[str]:
+    logger.exception("unexpected")
+    return problem(DarkroomError("Something went wrong here. It has been logged."))

@@ -1,0 +1,124 @@
+"""
+From a gateway's outputs to images in the bucket.
+
+Each output is spooled to disk, looked at, and put under a key that its bytes determine, so that doing it again is
+harmless. What it is, its bytes say: never a header, and never a file name. Images are decoded to the last pixel, which
+is how a file that was cut short is found out.
+"""
+
+import base64
+import binascii
+import hashlib
+import io
+import re
+import tempfile
+import warnings
+from typing import IO
+from urllib.parse import unquote_to_bytes
+
+from PIL import Image as Picture
+
+from darkroom import clock, ending, gallery, http, store
+from darkroom.answer import Failed
+from darkroom.errors import OutputUnavailable, Reason
+from darkroom.task import Image, Task
+
+#: Bytes and pixels of what is decoded (larger pictures are stored without a look inside); bytes of what is stored.
+DECODE_CAP = 40_000_000
+PIXEL_CAP = 50_000_000
+OUTPUT_CAP = 250_000_000
+#: Seconds for the copying of one output.
+COPY_S = 60.0
+#: How long gateways keep outputs, ms: after that, one that could not be copied is lost.
+OUTPUT_LIFE_MS = 60 * 60 * 1000
+
+_FORMATS = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
+_MAGIC = re.compile(rb"\x89PNG|\xff\xd8\xff|RIFF.{4}WEBP", re.DOTALL)
+_PAGE = re.compile(rb"\s*<(!doctype html|html|head|body)\b", re.IGNORECASE)
+
+
+def settle(task: Task, origin: str) -> Task:
+    """
+    End a task that is `collecting`, with all its images stored, or with the reason why there are none.
+
+    origin: our own scheme and host, for links.
+    Raises OutputUnavailable: an output cannot be had now. What could be is stored, and nothing is lost by trying again.
+    """
+    if task.failure:
+        return ending.end(task, (), origin)
+    try:
+        images = _collect(task)
+    except OutputUnavailable as error:
+        if not _lost(task):
+            raise
+        word = Failed(Reason.OUTPUT_LOST, f"The images were made, but could not be copied in time: {error}")
+        return ending.end(store.hear(task, word) or store.read(task.task_id), (), origin)
+    return ending.end(task, images, origin)
+
+
+def _collect(task: Task) -> tuple[Image, ...]:
+    images = tuple(_store(task, index, output) for index, output in enumerate(task.outputs))
+    record = ending.record(task, images).encode()
+    gallery.put(
+        gallery.key(task.task_id, "task.json"),
+        io.BytesIO(record),
+        content_type="application/json",
+        sha256=hashlib.sha256(record).digest(),
+    )
+    return images
+
+
+def _lost(task: Task) -> bool:
+    """Whether a task's outputs have been out of reach for so long that the gateway has deleted them."""
+    return task.answered is not None and clock.now() - task.answered > OUTPUT_LIFE_MS
+
+
+def _store(task: Task, index: int, output: str) -> Image:
+    with tempfile.TemporaryFile() as file:
+        if output.startswith("data:"):
+            file.write(_inline(output))
+        else:
+            http.fetch(output, file, deadline=COPY_S, cap=OUTPUT_CAP)
+        size = file.tell()
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256")
+        content_type, extension, dimensions = _look_at(file, size)
+        key = gallery.key(task.task_id, f"{index}-{sha256.hexdigest()[:16]}.{extension}")
+        file.seek(0)
+        gallery.put(key, file, content_type=content_type, sha256=sha256.digest(), inert=dimensions is None)
+    width, height = dimensions or (None, None)
+    return Image(key, content_type, size, sha256.hexdigest(), dimensions is not None, width, height)
+
+
+def _inline(uri: str) -> bytes:
+    """The bytes of a data URI (RFC 2397)."""
+    head, comma, data = uri.partition(",")
+    try:
+        if not comma:
+            raise ValueError("no comma")
+        return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+    except (ValueError, binascii.Error) as error:
+        raise OutputUnavailable(f"an inline output cannot be decoded: {error}") from error
+
+
+def _look_at(file: IO[bytes], size: int) -> tuple[str, str, tuple[int, int] | None]:
+    """Content type, extension, and width and height if it is an image that was decoded. Raises OutputUnavailable."""
+    file.seek(0)
+    head = file.read(512)
+    if not head or _PAGE.match(head):
+        raise OutputUnavailable("an output is empty, or a web page in place of a picture")
+    if not _MAGIC.match(head) or size > DECODE_CAP:
+        return "application/octet-stream", "bin", None
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns of the smaller decompression bombs; we look at the pixels ourselves.
+            warnings.simplefilter("ignore", Picture.DecompressionBombWarning)
+            file.seek(0)
+            with Picture.open(file, formats=list(_FORMATS)) as picture:
+                if picture.width * picture.height > PIXEL_CAP:
+                    return "application/octet-stream", "bin", None
+                picture.load()
+                content_type, extension = _FORMATS[str(picture.format)]
+                return content_type, extension, picture.size
+    except (OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
+        raise OutputUnavailable(f"an output is not a whole picture: {type(error).__name__}") from error

@@ -1,0 +1,63 @@
+"""The bucket: images in, images out."""
+
+import base64
+from dataclasses import dataclass
+from typing import IO
+
+from botocore.exceptions import ClientError
+
+from darkroom import aws, settings
+from darkroom.errors import NotFound
+
+#: Bytes that fit through a function's response (6 MB of JSON with the picture in base64); the rest goes by redirect.
+INLINE_CAP = 4_400_000
+#: Seconds for which a presigned link lives: long enough to follow the redirect.
+PRESIGNED_S = 300
+
+
+@dataclass(frozen=True)
+class File:
+    """A stored file: its bytes if it is small, else a link to it that needs no credentials."""
+
+    content_type: str
+    content: bytes | None
+    location: str | None
+
+
+def key(task_id: str, name: str) -> str:
+    """Where a task's file lies."""
+    return f"images/{task_id}/{name}"
+
+
+def put(name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool = False) -> None:
+    """
+    Store `file` under the key `name`. S3 checks the bytes against `sha256`; repeating changes nothing.
+
+    inert: browsers shall keep it, not show it.
+    """
+    aws.s3().put_object(
+        Bucket=settings.images_bucket(),
+        Key=name,
+        Body=file,
+        ContentType=content_type,
+        ContentDisposition="attachment" if inert else "inline",
+        CacheControl="private, max-age=31536000, immutable",
+        ChecksumSHA256=base64.b64encode(sha256).decode(),
+    )
+
+
+def get(name: str) -> File:
+    """Raises NotFound."""
+    place = {"Bucket": settings.images_bucket(), "Key": name}
+    try:
+        stored = aws.s3().get_object(Bucket=place["Bucket"], Key=name)
+    except ClientError as error:
+        # Without permission to list the bucket, S3 says 403 of what is not there.
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied", "403", "404"):
+            raise
+        raise NotFound("There is no such file, or it has been deleted.") from error
+    with stored["Body"] as body:
+        if stored["ContentLength"] <= INLINE_CAP:
+            return File(stored["ContentType"], body.read(), None)
+    link = aws.s3().generate_presigned_url("get_object", Params=place, ExpiresIn=PRESIGNED_S)
+    return File(stored["ContentType"], None, link)

@@ -1,0 +1,207 @@
+"""
+THE socket: every request that leaves this application goes through here.
+
+Its rules: one attempt, on a connection of its own; a total deadline, which a peer that drips bytes cannot stretch
+(httpx's own timeouts are for each read); a cap on what is read; no proxy, cookie or redirect that nobody asked for; and
+only public addresses over TLS, looked up once and connected to as looked up.
+
+Its errors say the one thing that matters about a request that costs money: NotSent, it certainly was not acted upon;
+NoReply, it may have been.
+"""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from functools import cache
+from typing import IO
+
+import anyio
+import certifi
+import httpx
+
+from darkroom.errors import ForbiddenAddress, NoReply, NotSent, OutputUnavailable
+from darkroom.wire import Reply, Request
+
+#: Seconds for finding and greeting a peer. Who is not there by then has not been sent anything.
+CONNECT_S = 5.0
+
+#: What httpx raises before the first byte of a request can have been acted upon. All else is NoReply.
+NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
+
+# Not global in one registry or another, or a disguise of an IPv4 address, and not known as such to every ipaddress.
+_DISGUISES = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.88.99.0/24",  # relays of 6to4
+        "::/96",  # IPv4-compatible
+        "::ffff:0:0/96",  # IPv4-mapped
+        "::ffff:0:0:0/96",  # IPv4-translated
+        "64:ff9b::/96",  # NAT64
+        "64:ff9b:1::/48",
+        "100::/64",  # discard
+        "2001::/23",  # Teredo, benchmarks, ORCHID
+        "2002::/16",  # 6to4
+        "3fff::/20",  # documentation
+        "5f00::/16",  # segment routing
+        "fec0::/10",  # site-local
+    )
+)
+
+
+def send(request: Request, *, deadline: float, cap: int = 1_000_000) -> Reply:
+    """
+    One request, and its reply whatever its status.
+
+    deadline: seconds for everything. cap: bytes of the reply.
+    Raises ForbiddenAddress, NotSent, NoReply.
+    """
+    return anyio.run(_send, request, deadline, cap)
+
+
+def fetch(url: str, file: IO[bytes], *, deadline: float, cap: int) -> None:
+    """
+    What lies at `url` into `file`, without any credentials. Follows two redirects, each guarded like the first address.
+
+    Raises OutputUnavailable for every way in which that can fail, a size over `cap` bytes included.
+    """
+    anyio.run(_fetch, url, file, deadline, cap)
+
+
+def examine(url: str) -> None:
+    """Raises ForbiddenAddress if `url` points where `send` would not go. A name unknown now may be known later."""
+    anyio.run(_examine, url)
+
+
+class Public(httpx.AsyncBaseTransport):
+    """Connections to public addresses over TLS."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, retries=0)
+        extensions = {**request.extensions, "sni_hostname": request.url.host}
+        return await self._transport.handle_async_request(
+            httpx.Request(
+                request.method,
+                await self.pin(request.url),
+                headers=request.headers,
+                stream=request.stream,
+                extensions=extensions,
+            )
+        )
+
+    async def pin(self, url: httpx.URL) -> httpx.URL:
+        """`url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent."""
+        if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo:
+            raise ForbiddenAddress("Only https URLs at port 443 or 8443, without a user name, are allowed.")
+        addresses = await _look_up(url.host)
+        if not addresses or not all(_public(address) for address in addresses):
+            raise ForbiddenAddress("The URL's host is not, or not only, at public addresses.")
+        return url.copy_with(host=addresses[0])
+
+    async def aclose(self) -> None:
+        if transport := getattr(self, "_transport", None):
+            await transport.aclose()
+
+
+#: How connections are made. Nothing in the environment changes it; the local cloud's own processes do.
+transport: Callable[[], Public] = Public
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+def _client(deadline: float, redirects: int = 0) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport(),
+        timeout=httpx.Timeout(deadline, connect=min(CONNECT_S, deadline)),
+        follow_redirects=redirects > 0,
+        max_redirects=redirects,
+        trust_env=False,
+        # A reply that is sent compressed could be a bomb.
+        headers={"accept-encoding": "identity", "user-agent": "darkroom"},
+    )
+
+
+async def _send(request: Request, deadline: float, cap: int) -> Reply:
+    try:
+        with anyio.fail_after(deadline):
+            async with (
+                _client(deadline) as client,
+                client.stream(
+                    request.method, request.url, headers=dict(request.headers), content=request.body
+                ) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    if len(body) > cap:
+                        raise NoReply(f"the reply is larger than {cap} bytes")
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(response.status_code, headers, bytes(body))
+    except NEVER_SENT as error:
+        raise NotSent(f"{type(error).__name__} on the way to {_host(request.url)}") from error
+    except (ForbiddenAddress, NotSent, NoReply):
+        raise
+    except Exception as error:
+        raise NoReply(f"{type(error).__name__} while talking to {_host(request.url)}") from error
+
+
+async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
+    size = 0
+    try:
+        with anyio.fail_after(deadline):
+            async with _client(deadline, redirects=2) as client, client.stream("GET", url) as response:
+                if response.status_code != 200:
+                    raise OutputUnavailable(f"{_host(url)} answered {response.status_code} for an output")
+                async for chunk in response.aiter_raw():
+                    size += len(chunk)
+                    if size > cap:
+                        raise OutputUnavailable(f"an output at {_host(url)} is larger than {cap} bytes")
+                    file.write(chunk)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, NotSent, ForbiddenAddress) as error:
+        raise OutputUnavailable(f"{type(error).__name__} while copying an output from {_host(url)}") from error
+
+
+async def _examine(url: str) -> None:
+    try:
+        await transport().pin(httpx.URL(url))
+    except NotSent:
+        return
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ForbiddenAddress("The URL cannot be understood.") from error
+
+
+async def _look_up(host: str) -> list[str]:
+    """The host's addresses, from one lookup. Raises NotSent for a name that nobody knows."""
+    try:
+        with anyio.fail_after(CONNECT_S):
+            # In a thread that may be left behind: a resolver cannot be told to stop.
+            found = await anyio.to_thread.run_sync(
+                lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM), abandon_on_cancel=True
+            )
+    except (OSError, UnicodeError, TimeoutError) as error:
+        raise NotSent(f"the name {host} cannot be resolved") from error
+    return [str(entry[4][0]) for entry in found]
+
+
+def _public(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _DISGUISES)
+
+
+def _host(url: str) -> str:
+    """All of a URL that may be told: its path and query may be signed."""
+    try:
+        return httpx.URL(url).host or "an address without a host"
+    except (httpx.InvalidURL, UnicodeError):
+        return "an address that is no URL"

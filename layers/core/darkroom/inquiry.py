@@ -1,0 +1,152 @@
+"""
+One visit of a driver: look at the task, ask the gateway once if that is what it needs, and say when to come again.
+
+A question costs nothing, so any failure of one only means to ask again, until the task's deadline.
+"""
+
+from aws_lambda_powertools import Logger
+
+from darkroom import catalogue, clock, dialects, driver, http, keys, schedule, store, submission
+from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom.driver import Next, Step
+from darkroom.errors import ForbiddenAddress, NoReply, NotSent, Reason
+from darkroom.task import Status, Task
+from darkroom.wire import Request
+
+#: Seconds for a question, or for asking the gateway to stop.
+QUESTION_S = 10.0
+
+logger = Logger(child=True)
+
+
+def visit(task: Task, step: Step, *, remaining: float) -> tuple[Next, int]:
+    """
+    What the driver shall do next, and after how many seconds if that is to wait.
+
+    remaining: seconds that are left of this invocation.
+    """
+    if driver.superseded(step, task):
+        return "leave", 0
+    match task.status:
+        case Status.ACCEPTED:
+            found = _try_to_post(task, remaining)
+        case Status.SUBMITTING:
+            found = _wait_for_the_claim(task)
+        case Status.RUNNING:
+            found = _ask(task)
+        case Status.COLLECTING if step.turn > 0 and task.ticket and not task.failure:
+            found = _look_again(task)
+        case _:
+            found = "finalize", 0
+    next_state, wait = found
+    if next_state == "wait" and step.turn + 1 >= driver.LAST_TURN:
+        store.postpone(task, clock.now() + wait * 1000)
+        return "leave", 0
+    if next_state == "wait":
+        _keep_alive(task, wait)
+    return found
+
+
+def _try_to_post(task: Task, remaining: float) -> tuple[Next, int]:
+    if task.cancel:
+        return _hear(task, Failed(Reason.CANCELED, "Canceled before anything was sent to a gateway."))
+    if clock.now() >= task.deadline:
+        return _hear(task, _never_accepted(task))
+    posted = submission.post(task, remaining=remaining)
+    match posted.status:
+        case Status.ACCEPTED:
+            tries = len(posted.attempts)
+            asked = posted.attempts[-1].get("retry_after") if tries > len(task.attempts) else None
+            return "wait", _until(posted.deadline, asked or schedule.backoff(max(1, tries)))
+        case Status.SUBMITTING:
+            return _wait_for_the_claim(posted)
+        case Status.RUNNING:
+            return "wait", schedule.first(catalogue.catalogue().model(task.model).seconds)
+        case _:
+            return "finalize", 0
+
+
+def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
+    now = clock.now()
+    if task.lease is not None and now < task.lease:
+        return "wait", _until(task.lease, schedule.LONGEST)
+    message = (
+        "The request was sent, but its reply was lost. The gateway may have accepted and billed it; "
+        "it is not sent again, so that it cannot be billed twice."
+    )
+    return _hear(task, Failed(Reason.SUBMISSION_UNKNOWN, message))
+
+
+def _ask(task: Task) -> tuple[Next, int]:
+    overdue = clock.now() >= task.deadline
+    if task.cancel:
+        _cancel(task)
+    answer = _answer(task)
+    if not isinstance(answer, Running):
+        return _hear(task, answer)
+    if overdue:
+        _cancel(task)
+        return _hear(task, Failed(Reason.TIMED_OUT, "The gateway had not finished when the task's deadline passed."))
+    elapsed = (clock.now() - (task.submitted or task.created)) / 1000
+    return "wait", _until(task.deadline, schedule.following(elapsed))
+
+
+def _look_again(task: Task) -> tuple[Next, int]:
+    """Outputs could not be copied: their links may have expired, and the gateway may have new ones."""
+    answer = _answer(task)
+    if isinstance(answer, Finished):
+        store.refresh(task, answer)
+    return "finalize", 0
+
+
+def _answer(task: Task) -> Answer:
+    """The gateway's answer; Running for whatever cannot be understood or heard."""
+    route = catalogue.catalogue().route(task.route or "")
+    dialect = dialects.of(route)
+    try:
+        return dialect.answer(http.send(_signed(task, dialect.question(route, task.ticket or "")), deadline=QUESTION_S))
+    except (NotSent, NoReply, ForbiddenAddress) as error:
+        logger.warning("question unanswered", task_id=task.task_id, reason=str(error))
+        return Running()
+
+
+def _cancel(task: Task) -> None:
+    """Ask the gateway to stop. Whether it does, its next answer tells."""
+    route = catalogue.catalogue().route(task.route or "")
+    request = dialects.of(route).cancellation(route, task.ticket or "")
+    try:
+        reply = http.send(_signed(task, request), deadline=QUESTION_S)
+        logger.info("asked the gateway to cancel", task_id=task.task_id, status=reply.status)
+    except (NotSent, NoReply, ForbiddenAddress) as error:
+        logger.warning("cancellation unanswered", task_id=task.task_id, reason=str(error))
+
+
+def _signed(task: Task, request: Request) -> Request:
+    gateway = catalogue.catalogue().route(task.route or "").gateway
+    return request.authorized(f"Bearer {keys.gateway(gateway) or ''}")
+
+
+def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
+    """The last word. If somebody else has moved the task meanwhile, look again at once."""
+    return ("finalize", 0) if store.hear(task, word) else ("wait", 1)
+
+
+def _never_accepted(task: Task) -> Failed:
+    last = task.attempts[-1] if task.attempts else {}
+    reason = {401: Reason.GATEWAY_AUTH, 402: Reason.GATEWAY_CREDIT, 403: Reason.GATEWAY_AUTH}.get(
+        last.get("status", 0), Reason.NEVER_SENT
+    )
+    detail = last.get("detail") or "no gateway of this model has a key here"
+    return Failed(reason, f"No gateway took the request before its deadline. The last one said: {detail}")
+
+
+def _keep_alive(task: Task, wait: int) -> None:
+    """Move the task's due time ahead, if the next visit comes too close to it."""
+    back = clock.now() + wait * 1000
+    if task.due is not None and task.due < back + driver.GRACE_MS // 3:
+        store.postpone(task, back + driver.GRACE_MS)
+
+
+def _until(moment: int, wait: int) -> int:
+    """`wait` seconds, but not much beyond `moment` (ms)."""
+    return max(1, min(wait, (moment - clock.now()) // 1000 + 1))

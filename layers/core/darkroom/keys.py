@@ -1,0 +1,61 @@
+"""
+The parameters under the stack's name: gateway keys, webhook secrets, the link key, the API's address.
+
+All but the address are SecureStrings that the operator's command puts there (CloudFormation cannot). They are kept in
+the warm function for a minute, so that a new key is in use everywhere within a minute.
+"""
+
+from functools import cache
+
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+from darkroom import aws, settings
+from darkroom.errors import SettingMissing
+
+#: Seconds for which a parameter is kept.
+MAX_AGE = 60
+
+
+def gateway(name: str) -> str | None:
+    """The key of a gateway, or None if the operator has put none."""
+    try:
+        return _read(f"gateways/{name}")
+    except SettingMissing:
+        return None
+
+
+def webhook_secret(tenant: str) -> str:
+    """`whsec_…`, with which a tenant's webhooks are signed. Raises SettingMissing."""
+    return _read(f"tenants/{tenant}/webhook-secret")
+
+
+def link() -> str:
+    """What links to images are signed with. Raises SettingMissing."""
+    return _read("link-key")
+
+
+def api_url() -> str:
+    """Our own scheme and host, for those who cannot see it in a request. Raises SettingMissing."""
+    return _read("api-url")
+
+
+def forget() -> None:
+    """Read everything anew: a gateway has refused a key, so there may be a newer one."""
+    _provider.cache_clear()
+
+
+@cache
+def _provider() -> SSMProvider:
+    return SSMProvider(boto3_client=aws.ssm())
+
+
+def _read(name: str) -> str:
+    path = f"/{settings.stack()}/{name}"
+    try:
+        value = _provider().get(path, max_age=MAX_AGE, decrypt=True)
+    except GetParameterError as error:
+        if not isinstance(error.__context__, aws.ssm().exceptions.ParameterNotFound):
+            raise
+        raise SettingMissing(f"there is no parameter {path}; operate.py puts it there") from error
+    return str(value)

@@ -1,0 +1,142 @@
+"""
+What a caller may ask for: from a body to an Order, or every fault at once.
+
+Strict about the top level, open about `input`: what a model takes is between the caller and the gateway. Refused is
+only what could not be passed on, or what would cost money for nothing.
+"""
+
+import json
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from darkroom.errors import BodyTooLarge, InvalidOrder, MalformedBody
+
+#: Bytes of a request's body. An input lies in one DynamoDB item, which holds 400 KB.
+BODY_CAP = 256 * 1024
+#: Bytes of a prompt in UTF-8.
+PROMPT_CAP = 32 * 1024
+#: How deep a body may be nested.
+DEPTH_CAP = 32
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def literal_json(text: str) -> Any:
+    """
+    JSON that means one thing only. Raises BodyTooLarge and MalformedBody.
+
+    Python's parser also takes NaN and Infinity, lets the last of two equal keys win, passes lone surrogates, and
+    recurses as deep as it is told to.
+    """
+    if len(text) > BODY_CAP or len(text.encode(errors="replace")) > BODY_CAP:
+        raise BodyTooLarge(f"The body is larger than {BODY_CAP // 1024} KB. Pass large files by URL.")
+    try:
+        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise MalformedBody("The body holds a lone surrogate (half of a UTF-16 pair): it is not Unicode.") from error
+    except ValueError as error:
+        raise MalformedBody(f"The body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise MalformedBody(f"The body is nested more than {DEPTH_CAP} deep.") from error
+    if _depth(document) > DEPTH_CAP:
+        raise MalformedBody(f"The body is nested more than {DEPTH_CAP} deep.")
+    if not isinstance(document, dict):
+        raise MalformedBody("The body must be a JSON object.")
+    return document
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:64]!r} stands twice in one object")
+    return document
+
+
+def _depth(value: Any) -> int:
+    """Levels of nesting, found without recursion."""
+    deepest, level = 0, [value]
+    while level:
+        deepest += 1
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    return deepest
+
+
+def _prompt_that_can_be_drawn(model_input: dict[str, Any]) -> dict[str, Any]:
+    prompt = model_input.get("prompt", "anything")
+    if not isinstance(prompt, str):
+        raise ValueError("prompt must be a string")
+    if not prompt.strip():
+        raise ValueError("prompt is empty")
+    if len(prompt.encode()) > PROMPT_CAP:
+        raise ValueError(f"prompt is longer than {PROMPT_CAP} bytes")
+    if found := _CONTROLS.search(prompt):
+        raise ValueError(f"prompt holds the control character U+{ord(found[0]):04X} at position {found.start()}")
+    return model_input
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        well_formed = parts.scheme in ("http", "https") and parts.hostname and not parts.username and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed or re.search(r"[\s\\\x00-\x1f\x7f]", url):
+        raise ValueError("must be an absolute URL without user name or white space")
+    return url
+
+
+def _nothing_if_null(value: Any) -> Any:
+    """Some clients send null for what they leave out."""
+    return {} if value is None else value
+
+
+class Order(BaseModel):
+    """The body of a create request: Replicate's, and `metadata`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    input: Annotated[dict[str, Any], AfterValidator(_prompt_that_can_be_drawn)]
+    webhook: Annotated[str, Field(max_length=2048), AfterValidator(_address)] | None = None
+    webhook_events_filter: list[Literal["start", "output", "logs", "completed"]] | None = None
+    metadata: Annotated[dict[str, Any], BeforeValidator(_nothing_if_null)] = {}
+    #: What Replicate's older clients still send; both are read and have no effect.
+    stream: bool | None = None
+    webhook_completed: str | None = None
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """
+    The key in an Idempotency-Key header: bare, or in quotes as its specification has it. Raises InvalidOrder.
+    """
+    if header is None:
+        return None
+    key = header.strip().removeprefix('"').removesuffix('"')
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise InvalidOrder([{"field": "Idempotency-Key", "message": "must be 1 to 255 printable ASCII characters"}])
+    return key
+
+
+def faults(errors: Any) -> list[dict[str, str]]:
+    """pydantic's list of errors as {"field", "message"}, without the values that callers sent."""
+    return [
+        {
+            "field": ".".join(str(part) for part in error["loc"] if part != "body") or "body",
+            "message": str(error["msg"]).removeprefix("Value error, "),
+        }
+        for error in errors
+    ]

@@ -1,0 +1,42 @@
+"""The sweeper: a new driver, or a new delivery, for every task that nobody came back to in time."""
+
+from aws_lambda_powertools import Logger
+
+from darkroom import clock, driver, store
+from darkroom.errors import NotFound
+from darkroom.task import Task
+
+#: Tasks of each shard that one run takes care of; the next run is a minute away.
+LIMIT = 25
+
+logger = Logger(child=True)
+
+
+def sweep() -> int:
+    """How many tasks got a new driver or delivery."""
+    now = clock.now()
+    return sum(
+        _rescue(task_id, now) for shard in range(store.DUE_SHARDS) for task_id in store.overdue(str(shard), now, LIMIT)
+    )
+
+
+def _rescue(task_id: str, now: int) -> bool:
+    try:
+        task = store.read(task_id)
+    except NotFound:
+        return False
+    # The index lags behind the table: what it says may be over.
+    if task.due is None or task.due >= now:
+        return False
+    if (rescued := store.take_over(task, now + driver.GRACE_MS)) is None:
+        return False
+    _restart(rescued)
+    logger.warning("task had lost its driver", task_id=task_id, generation=rescued.generation, status=rescued.status)
+    return True
+
+
+def _restart(task: Task) -> None:
+    if task.status.terminal:
+        driver.start_delivery(task, 0)
+    else:
+        driver.start(task, 0)

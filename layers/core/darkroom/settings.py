@@ -1,0 +1,48 @@
+"""
+Every environment variable, by name and meaning. template.yaml sets them; each is read when it is needed.
+
+Secrets are not here: they are parameters (keys.py).
+"""
+
+import os
+
+from darkroom.errors import SettingMissing
+
+
+def stack() -> str:
+    """The stack's name; parameters stand under `/<stack>/`."""
+    return _read("STACK")
+
+
+def tasks_table() -> str:
+    return _read("TASKS_TABLE")
+
+
+def tenants_table() -> str:
+    return _read("TENANTS_TABLE")
+
+
+def images_bucket() -> str:
+    return _read("IMAGES_BUCKET")
+
+
+def generation_machine() -> str:
+    """The ARN of statemachines/generation.asl.yaml."""
+    return _read("GENERATION_MACHINE")
+
+
+def delivery_machine() -> str:
+    """The ARN of statemachines/delivery.asl.yaml."""
+    return _read("DELIVERY_MACHINE")
+
+
+def task_retention_days() -> int:
+    """For how many days an ended task can be read."""
+    return int(_read("TASK_RETENTION_DAYS"))
+
+
+def _read(name: str) -> str:
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise SettingMissing(f"the environment variable {name} is not set; template.yaml should set it") from None

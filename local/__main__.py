@@ -1,0 +1,90 @@
+"""
+The local cloud's command.
+
+    python -m local demo    one task from POST to picture to webhook, then the end
+    python -m local up      keep it running until Ctrl-C
+"""
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from local.demo import show
+from local.errors import CloudError
+from local.installation import ROOT, Installation
+
+WELCOME = """
+Darkroom is running at {url}
+
+  API key         {key}
+  webhook secret  {secret}
+  AWS services    {aws}  (AWS_ENDPOINT_URL; any credentials, region us-east-1)
+
+Make a picture:
+
+curl -X POST {url}/v1/models/google/imagen-4-fast/predictions \\
+  -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+  -d '{{"input": {{"prompt": "A lighthouse in a storm", "aspect_ratio": "4:3"}}}}'
+
+Look at it (put the id from the reply):
+
+curl {url}/v1/predictions/ID -H 'Authorization: Bearer {key}'
+
+Ctrl-C ends it.
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local", description="Darkroom on a laptop.")
+    parser.add_argument("act", choices=["demo", "up"])
+    parser.add_argument("--port", type=int, default=0, help="of the API; 0 takes any that is free")
+    parser.add_argument("--built", type=Path, help="run what sam build made in this folder, instead of the sources")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            _run(arguments.act, arguments.port, arguments.built)
+    except CloudError as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(act: str, port: int, built: Path | None) -> None:
+    print("Starting the local cloud" + (f" with what sam build made in {built}" if built else ""), flush=True)
+    interpreter = _find_python() if built else sys.executable
+    with Installation(api_port=port, built=built, interpreter=interpreter) as darkroom:
+        if act == "demo":
+            show(darkroom, ROOT / "demo")
+            return
+        print(
+            WELCOME.format(
+                url=darkroom.api_url,
+                key=darkroom.api_key,
+                secret=darkroom.webhook_secret,
+                aws=darkroom.cloud.aws_endpoint,
+            ),
+            flush=True,
+        )
+        signal.pause()
+
+
+def _find_python() -> str:
+    """The interpreter for what sam build made: a 3.13 with nothing installed that could stand in for the layers."""
+    found = subprocess.run([ROOT / "local" / "find-python", "3.13"], capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise CloudError(found.stderr.strip())
+    return shutil.which(found.stdout.strip()) or found.stdout.strip()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

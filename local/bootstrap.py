@@ -1,0 +1,30 @@
+"""The entry of a function's process: `python -m local.bootstrap submit.handler http://127.0.0.1:…`.
+
+It swaps the one socket of the code for the loopback and hands over to AWS's own runtime client, or to the stand-in
+where that has no wheels (macOS). The code itself cannot tell that it is not in Lambda.
+"""
+
+import sys
+from contextlib import suppress
+
+
+def install_loopback(simulator_url: str) -> None:
+    # A fault of the code's own imports comes up again, and is reported as Lambda does, when the handler is imported.
+    with suppress(Exception):
+        import darkroom.http
+        from local.loopback import Loopback
+
+        darkroom.http.transport = lambda: Loopback(simulator_url)
+
+
+def main(handler: str, simulator_url: str) -> None:
+    install_loopback(simulator_url)
+    try:
+        from awslambdaric.__main__ import main as serve
+    except ImportError:
+        from local.runtime import main as serve
+    serve([sys.argv[0], handler])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

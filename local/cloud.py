@@ -1,0 +1,208 @@
+"""The cloud on a laptop, told in order: from a template to an address, and back to nothing.
+
+    with Cloud(Path("template.yaml"), "darkroom-local", simulator_url="http://127.0.0.1:9000") as cloud:
+        httpx.get(f"{cloud.api_url}/health")
+
+Functions, state machines, the HTTP API and schedules live in one event loop, in a thread; the other AWS services are
+moto's, in threads of its server; each function's invocations are processes.
+"""
+
+import asyncio
+import json
+import random
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from os import devnull
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import boto3
+
+from local.deploy import Deployment
+from local.endpoint import Dispatcher, Endpoint
+from local.errors import CloudError, FunctionFailed
+from local.execution import Execution
+from local.functions import Functions, Python
+from local.http_api import HttpApi
+from local.machine import Engine
+from local.schedules import Schedules
+from local.step_functions import StepFunctions
+from local.template import REGION, read, translate
+
+T = TypeVar("T")
+
+
+class Cloud:
+    """A deployed stack that runs between `with` and its end. Raises CloudError, one sentence, when it cannot.
+
+    `built` is the folder of `sam build`: the functions then see what is in there, the `interpreter`'s own libraries and
+    `image`, the folder that stands for what Lambda's image holds (boto3, awslambdaric).
+    `time_scale` shortens the waits of state machines and schedules; 0.01 makes a minute of 0.6 s.
+    `logs` is where log streams go, a file each under the function's name; without one they go when the cloud goes.
+    """
+
+    def __init__(
+        self,
+        template: Path,
+        stack: str,
+        *,
+        simulator_url: str,
+        api_port: int = 0,
+        parameters: Mapping[str, str] | None = None,
+        time_scale: float = 1.0,
+        built: Path | None = None,
+        interpreter: str = sys.executable,
+        image: Path | None = None,
+        logs: Path | None = None,
+    ) -> None:
+        self.stack = stack
+        self.outputs: dict[str, str] = {}
+        self.resources: dict[str, str] = {}  # logical id to what Ref gives
+        self._template = built / "template.yaml" if built else template
+        self._parameters = dict(parameters or {})
+        self._api_port = api_port
+        self._time_scale = time_scale
+        self._given_logs = logs
+        self._interpreter, self._image, self._simulator_url = interpreter, image, simulator_url
+        self._account = f"{random.randrange(10**12):012d}"
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as started:  # what has started stops again if the rest does not
+            self._start(started)
+            self._stack = started.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def _start(self, started: ExitStack) -> None:
+        template = translate(read(self._template), self._parameters)
+        self.logs = self._given_logs or Path(tempfile.mkdtemp(prefix="darkroom-logs-"))
+        if not self._given_logs:
+            started.callback(shutil.rmtree, self.logs, ignore_errors=True)
+        self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._loop.run_forever, name="local-cloud", daemon=True)
+        thread.start()
+        started.callback(self._end_loop, thread)
+
+        self.engine = Engine(self._invoke_for_task, time.time, self._sleep)
+        states = StepFunctions(self.engine)
+        endpoint = Endpoint(
+            Dispatcher(
+                self._account,
+                lambda *call: self._wait(states.call(*call)),
+                lambda *call: self._wait(self._invoke_for_task(*call)),
+            )
+        )
+        started.callback(endpoint.stop)
+        endpoint.start()
+        self.aws_endpoint = endpoint.url
+
+        python = Python(self._interpreter, self._image, self._simulator_url, self.environment)
+        self.functions = Functions(python, self.logs)
+        self._wait(self.functions.start())
+        started.callback(lambda: self._wait(self.functions.stop()))
+
+        api = HttpApi(_listen(self._api_port), self._account, self.functions.invoke)
+        self.api_url = f"http://{api.domain}"
+        self._wait(api.start())
+        started.callback(lambda: self._wait(api.stop()))
+
+        schedules = Schedules(self._account, self.functions.invoke, self._sleep)
+        deployment = Deployment(
+            stack=self.stack,
+            account=self._account,
+            folder=self._template.parent,
+            session=self.session(),
+            endpoint=self.aws_endpoint,
+            functions=self.functions,
+            engine=self.engine,
+            api=api,
+            schedules=schedules,
+            resources=self.resources,
+            outputs=self.outputs,
+        )
+        deployment.run(template, self._parameters)
+        self._wait(schedules.start())
+        started.callback(lambda: self._wait(schedules.stop()))
+        started.callback(lambda: self._wait(self.engine.close()))
+
+    # ---- What one can ask of it ----
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment so that its boto3 talks to this cloud and to no other."""
+        return {
+            "AWS_ENDPOINT_URL": self.aws_endpoint,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_SESSION_TOKEN": "local",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": devnull,
+        }
+
+    def session(self) -> boto3.Session:
+        return boto3.Session("local", "local", "local", REGION)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this cloud."""
+        return self.session().client(service, endpoint_url=self.aws_endpoint)  # type: ignore[call-overload]
+
+    def invoke(self, logical_id: str, event: Any) -> Any:
+        """What a function makes of an event; raises FunctionFailed."""
+        result = self._wait(self.functions.invoke(self.resources[logical_id], json.dumps(event).encode()))
+        answer = json.loads(result.payload)
+        if result.error:
+            raise FunctionFailed(logical_id, answer)
+        return answer
+
+    def executions(self, logical_id: str | None = None) -> list[Execution]:
+        """The executions of one state machine or of all, the oldest first; they are live, look and do not touch."""
+        machine = self.resources[logical_id] if logical_id else None
+        return [one for one in list(self.engine.executions.values()) if machine in (None, one.machine_arn)]
+
+    def history(self, execution_arn: str) -> list[dict[str, Any]]:
+        """The events of an execution so far, as GetExecutionHistory has them, times in seconds since the epoch."""
+        return list(self.engine.find(execution_arn).events)
+
+    def log_lines(self, logical_id: str | None = None) -> Iterator[str]:
+        """The log lines of one function or of all, stream by stream."""
+        for stream in sorted(self.logs.glob(f"{logical_id or '*'}/*.log"), key=lambda file: file.stat().st_ctime_ns):
+            yield from stream.read_text(errors="replace").splitlines()
+
+    # ---- How it works inside ----
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds * self._time_scale)
+
+    async def _invoke_for_task(self, name: str, payload: bytes) -> tuple[bytes, str | None]:
+        result = await self.functions.invoke(name, payload)
+        return result.payload, result.error
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have the event loop do something, from another thread."""
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result()
+
+    def _end_loop(self, thread: threading.Thread) -> None:
+        self._wait(self._loop.shutdown_asyncgens())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        thread.join()
+        self._loop.close()
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise CloudError(f"Port {port} of this machine is taken, so the API cannot listen there.") from error

@@ -1,0 +1,147 @@
+"""One URL for all AWS services: state machines and functions are ours, everything else is moto's.
+
+moto keeps its state for the whole process. Each cloud is an account of its own there, so that two do not meet.
+"""
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import escape
+
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import ThreadedWSGIServer
+
+from local.errors import ApiError
+
+STATES = "AWSStepFunctions."
+FUNCTIONS = "/2015-03-31/functions/"
+STATEFUL = ("dynamodb", "s3", "ssm", "logs")  # what moto remembers of a cloud, and forgets when it stops
+
+Answer = tuple[int, dict[str, str], bytes]
+States = Callable[[str, dict[str, Any]], dict[str, Any]]  # operation, parameters -> result; raises ApiError
+Invoke = Callable[[str, bytes], tuple[bytes, str | None]]  # function, payload -> payload, function error
+PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 413: "Payload Too Large", 500: "Internal Server Error"}
+
+
+class Dispatcher:
+    """The WSGI application in front of moto."""
+
+    def __init__(self, account: str, states: States, invoke: Invoke) -> None:
+        self.account = account
+        self.states = states
+        self.invoke = invoke
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        target, path = environ.get("HTTP_X_AMZ_TARGET", ""), environ["PATH_INFO"]
+        if target.startswith(STATES):
+            answer = self._states(target.removeprefix(STATES), _body(environ))
+        elif path.startswith(FUNCTIONS) and path.endswith("/invocations"):
+            answer = self._function(unquote(path.removeprefix(FUNCTIONS).removesuffix("/invocations")), environ)
+        elif authorized_twice(environ):
+            answer = _refused_twice(environ["HTTP_AUTHORIZATION"])
+        else:
+            environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
+            return self.moto(environ, start_response)  # type: ignore[no-any-return]
+        status, headers, body = answer
+        start_response(f"{status} {PHRASES[status]}", [*headers.items(), ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _states(self, operation: str, body: bytes) -> Answer:
+        headers = {"Content-Type": "application/x-amz-json-1.0"}
+        try:
+            return 200, headers, json.dumps(self.states(operation, json.loads(body))).encode()
+        except ApiError as error:
+            return error.status, headers, json.dumps({"__type": error.code, "message": str(error)}).encode()
+
+    def _function(self, name: str, environ: dict[str, Any]) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse") != "RequestResponse":
+            error = ApiError("InvalidParameterValueException", "Only RequestResponse is known to the local cloud.")
+            return (
+                error.status,
+                headers | {"X-Amzn-ErrorType": error.code},
+                json.dumps({"Message": str(error)}).encode(),
+            )
+        try:
+            payload, function_error = self.invoke(name, _body(environ))
+        except ApiError as error:
+            return (
+                error.status,
+                headers | {"X-Amzn-ErrorType": error.code},
+                json.dumps({"Message": str(error)}).encode(),
+            )
+        headers["X-Amz-Executed-Version"] = "$LATEST"
+        return 200, headers | ({"X-Amz-Function-Error": function_error} if function_error else {}), payload
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    return body
+
+
+def authorized_twice(environ: dict[str, Any]) -> bool:
+    """Whether a presigned address comes with an Authorization header too: S3 refuses that, moto does not."""
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    return "HTTP_AUTHORIZATION" in environ and ("X-Amz-Signature" in query or "Signature" in query)
+
+
+def _refused_twice(authorization: str) -> Answer:
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed; only the X-Amz-Algorithm query "
+        "parameter, Signature query string parameter or the Authorization header should be specified</Message>"
+        f"<ArgumentName>Authorization</ArgumentName><ArgumentValue>{escape(authorization)}</ArgumentValue></Error>"
+    )
+    return 400, {"Content-Type": "application/xml"}, body.encode()
+
+
+class Handler(MotoRequestHandler):
+    disable_nagle_algorithm = True  # headers and body go out separately; waiting for the first's receipt costs 40 ms
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+class Endpoint(ThreadedWSGIServer):
+    """The server. Stopping it closes the connections that clients keep, and waits for their threads."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        super().__init__("127.0.0.1", 0, dispatcher, handler=Handler)
+        self.account = dispatcher.account
+        self._connections: dict[socket.socket, threading.Thread] = {}
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="aws-endpoint", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        self._connections[request] = threading.current_thread()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            del self._connections[request]
+
+    def stop(self) -> None:
+        self.shutdown()
+        self._thread.join()
+        for connection, thread in list(self._connections.items()):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            thread.join(timeout=5)
+        self.server_close()
+        for service in STATEFUL:
+            backends: Any = get_backend(service)  # type: ignore[call-overload]
+            for backend in backends.pop(self.account, {}).values():
+                backend.reset()

@@ -1,0 +1,100 @@
+"""The HTTP API of a laptop: a request comes in, a function answers, and the API's own refusals read as on AWS.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+"""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from local.authorizer import Authorizer
+from local.errors import ApiError
+from local.payload import Malformed, Request, Response, event, message, response
+from local.routes import Route
+from local.template import REGION
+from local.worker import Result
+
+MAX_BODY = 10 * 1024 * 1024
+INTEGRATION_SECONDS = 30
+
+
+class HttpApi:
+    """One API with its `$default` stage. It listens from the beginning; `serve` gives it routes."""
+
+    def __init__(
+        self, listener: socket.socket, account: str, invoke: Callable[[str, bytes], Awaitable[Result]]
+    ) -> None:
+        self.listener = listener
+        self.account = account
+        self.domain = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.api_id = ""
+        self.routes: list[Route] = []
+        self._invoke = invoke
+        self._authorizer = Authorizer(invoke, time.monotonic)
+        self._runner: web.ServerRunner | None = None
+
+    def serve(self, api_id: str, routes: list[Route]) -> None:
+        self.api_id, self.routes = api_id, routes
+
+    async def start(self) -> None:
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self.listener).start()
+
+    async def stop(self) -> None:
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def _handle(self, incoming: web.BaseRequest) -> web.Response:
+        body = await incoming.content.read(MAX_BODY + 1) if incoming.can_read_body else b""
+        while not incoming.content.at_eof() and len(body) <= MAX_BODY:
+            body += await incoming.content.read(MAX_BODY + 1)
+        request = Request(
+            method=incoming.method,
+            target=incoming.raw_path,
+            headers=[(name.decode(), value.decode(errors="replace")) for name, value in incoming.raw_headers],
+            body=body,
+            source_ip=incoming.remote or "",
+            domain=self.domain,
+            protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
+        )
+        answer = message(413, "Request Entity Too Large") if len(body) > MAX_BODY else await self._answer(request)
+        outgoing = web.Response(status=answer.status, body=answer.body)
+        for name, value in answer.headers:
+            if name not in ("content-length", "transfer-encoding", "connection"):
+                outgoing.headers.add(name, value)
+        return outgoing
+
+    async def _answer(self, request: Request) -> Response:
+        for route in self.routes:
+            parameters = route.match(request.method, request.path)
+            if parameters is not None:
+                try:
+                    return await asyncio.wait_for(self._through(route, parameters, request), INTEGRATION_SECONDS)
+                except TimeoutError:
+                    return message(503, "Service Unavailable")
+        return message(404, "Not Found")
+
+    async def _through(self, route: Route, parameters: dict[str, str], request: Request) -> Response:
+        made = event(request, route.key, parameters, self.api_id, time.time())
+        made["requestContext"]["accountId"] = self.account
+        if route.authorizer:
+            stage = f"arn:aws:execute-api:{REGION}:{self.account}:{self.api_id}/$default"
+            admitted = await self._authorizer.admit(
+                route.authorizer, made, f"{stage}/{request.method}{made['rawPath']}"
+            )
+            if isinstance(admitted, Response):
+                return admitted
+            made["requestContext"]["authorizer"] = {"lambda": admitted}
+        try:
+            result = await self._invoke(route.function, json.dumps(made).encode())
+            return message(500, "Internal Server Error") if result.error else response(result.payload)
+        except Malformed:
+            return message(500, "Internal Server Error")
+        except ApiError as refusal:
+            too_large = refusal.status == 413
+            return message(413, "Request Entity Too Large") if too_large else message(500, "Internal Server Error")

@@ -1,0 +1,47 @@
+"""The socket of a laptop: nothing that a function sends leaves the machine.
+
+Requests to this machine go as they are (the webhook receivers of demos and tests). Every other host is a gateway, and
+gateways are simulated: the request goes to the simulator, which tells them apart by the Host header.
+"""
+
+from ipaddress import ip_address
+
+import httpx
+
+import darkroom.http
+
+OURS = {"127.0.0.1", "localhost", "::1"}
+SOMEWHERE_PUBLIC = "8.8.8.8"
+
+
+class Loopback(darkroom.http.Public):
+    """Refuses what production refuses, except that a name counts as public without being looked up."""
+
+    def __init__(self, simulator_url: str) -> None:
+        self.simulator = httpx.URL(simulator_url)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._transport = httpx.AsyncHTTPTransport(trust_env=False, retries=0)
+        return await self._transport.handle_async_request(
+            httpx.Request(
+                request.method,
+                await self.pin(request.url),
+                headers=request.headers,  # with the Host of the URL before it was pinned
+                stream=request.stream,
+                extensions=request.extensions,
+            )
+        )
+
+    async def pin(self, url: httpx.URL) -> httpx.URL:
+        if url.host in OURS:
+            return url
+        await super().pin(url if _is_address(url.host) else url.copy_with(host=SOMEWHERE_PUBLIC))
+        return url.copy_with(scheme=self.simulator.scheme, host=self.simulator.host, port=self.simulator.port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+#!/usr/bin/env python
+"""
+The operator's command: what CloudFormation cannot put in place for a stack.
+
+    operate.py gateway-key NAME      put (or replace) the key of a gateway; it is read from standard input
+    operate.py tenant NAME           make a tenant: its webhook secret, and a first API key
+    operate.py api-key TENANT        one more API key for a tenant
+
+Each takes --stack NAME (default: darkroom), and AWS credentials and region from the environment, as the AWS CLI does.
+"""
+
+import argparse
+import getpass
+import os
+import secrets
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "layers" / "core"))
+
+from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402 - the layer's packages are found first here
+
+from darkroom import aws, catalogue, tenants  # noqa: E402
+from darkroom.errors import DarkroomError, OperatorError  # noqa: E402
+
+
+def gateway_key(stack: str, name: str) -> None:
+    """Put the key of a gateway that the catalogue names."""
+    if name not in catalogue.catalogue().gateways:
+        known = ", ".join(catalogue.catalogue().gateways)
+        raise OperatorError(f"catalogue.toml has no gateway {name!r}. Known: {known}.")
+    key = getpass.getpass(f"Key for {name}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not key.strip():
+        raise OperatorError("There was no key to read.")
+    _put(stack, f"gateways/{name}", key.strip(), overwrite=True)
+    print(f"Stored. Every function uses it within a minute. Models over {name} can be made now.")
+
+
+def tenant(stack: str, name: str) -> None:
+    """Make a tenant who can call the API and verify our webhooks."""
+    if not tenants.is_name(name):
+        raise OperatorError("A tenant's name is 1 to 32 characters of a-z, 0-9 and -.")
+    secret = tenants.make_webhook_secret()
+    if not _put(stack, f"tenants/{name}/webhook-secret", secret):
+        raise OperatorError(f"There is a tenant {name!r} already. For another key: operate.py api-key {name}")
+    _put(stack, "link-key", secrets.token_urlsafe(32))
+    print(f"webhook secret: {secret}")
+    api_key(stack, name)
+
+
+def api_key(stack: str, name: str) -> None:
+    """One more key for a tenant; it is shown once."""
+    ssm = aws.ssm()
+    try:
+        ssm.get_parameter(Name=f"/{stack}/tenants/{name}/webhook-secret")
+    except ssm.exceptions.ParameterNotFound:
+        raise OperatorError(f"There is no tenant {name!r} yet: operate.py tenant {name}") from None
+    os.environ["TENANTS_TABLE"] = ssm.get_parameter(Name=f"/{stack}/tenants-table")["Parameter"]["Value"]
+    print(f"API key:        {tenants.make_key(name)}")
+    print("Keep them; they are not shown again.", file=sys.stderr)
+
+
+def _put(stack: str, name: str, value: str, *, overwrite: bool = False) -> bool:
+    """A SecureString under the stack's name; False if there is one that shall not be overwritten."""
+    ssm = aws.ssm()
+    try:
+        ssm.put_parameter(Name=f"/{stack}/{name}", Value=value, Type="SecureString", Overwrite=overwrite)
+    except ssm.exceptions.ParameterAlreadyExists:
+        return False
+    return True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="operate.py", description="Put in place what CloudFormation cannot.")
+    parser.add_argument("--stack", default="darkroom", help="the stack's name (default: darkroom)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for word, run, what in (
+        ("gateway-key", gateway_key, "put the key of a gateway, read from standard input"),
+        ("tenant", tenant, "make a tenant: its webhook secret, and a first API key"),
+        ("api-key", api_key, "one more API key for a tenant"),
+    ):
+        command = commands.add_parser(word, help=what)
+        command.add_argument("name")
+        command.set_defaults(run=run)
+    arguments = parser.parse_args()
+    try:
+        arguments.run(arguments.stack, arguments.name)
+    except (DarkroomError, ClientError, BotoCoreError) as error:
+        print(f"operate.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
