@@ -92,7 +92,9 @@ class Deployment:
         name = f"{self.stack}-{logical_id}-{_random(12).upper()}"
         it = Resource(logical_id, kind, name, scope.resolve(resource.get("Properties", {})))
         if kind in TYPES:
-            return Deployed(name, {"Arn": f"arn:aws:iam::{self.account}:role/{name}"} if kind == "AWS::IAM::Role" else {})
+            return Deployed(
+                name, {"Arn": f"arn:aws:iam::{self.account}:role/{name}"} if kind == "AWS::IAM::Role" else {}
+            )
         if kind not in KINDS:
             raise CloudError("this type of resource is not known to the local cloud.")
         deployed = KINDS[kind](self, it)

@@ -21,7 +21,6 @@ from local.errors import ApiError
 
 STATES = "AWSStepFunctions."
 FUNCTIONS = "/2015-03-31/functions/"
-STATEFUL = ("dynamodb", "s3", "ssm", "logs")  # what moto remembers of a cloud, and forgets when it stops
 
 Answer = tuple[int, dict[str, str], bytes]
 States = Callable[[str, dict[str, Any]], dict[str, Any]]  # operation, parameters -> result; raises ApiError
@@ -115,7 +114,7 @@ class Endpoint(ThreadedWSGIServer):
     def __init__(self, dispatcher: Dispatcher) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         super().__init__("127.0.0.1", 0, dispatcher, handler=Handler)
-        self.account = dispatcher.account
+        self.dispatcher = dispatcher
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="aws-endpoint", daemon=True)
 
@@ -141,7 +140,7 @@ class Endpoint(ThreadedWSGIServer):
                 connection.shutdown(socket.SHUT_RDWR)
             thread.join(timeout=5)
         self.server_close()
-        for service in STATEFUL:
+        for service in self.dispatcher.moto.app_instances:
             backends: Any = get_backend(service)  # type: ignore[call-overload]
-            for backend in backends.pop(self.account, {}).values():
+            for backend in backends.pop(self.dispatcher.account, {}).values():
                 backend.reset()

@@ -59,6 +59,7 @@ class Functions:
         self.pools: dict[str, Pool] = {}
         self._workers: dict[int, Worker] = {}  # by the port of its Runtime API
         self._sites: dict[Worker, web.SockSite] = {}
+        self._running: set[asyncio.Task[Result]] = set()
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -74,7 +75,11 @@ class Functions:
         await self._runner.setup()
 
     async def stop(self) -> None:
-        await asyncio.gather(*(worker.kill() for worker in self._workers.values()))
+        for running in self._running:
+            running.cancel()
+        await asyncio.gather(
+            *(worker.kill() for worker in self._workers.values()), *self._running, return_exceptions=True
+        )
         if self._runner:
             await self._runner.cleanup()
 
@@ -93,9 +98,14 @@ class Functions:
         if len(payload) > MAX_REQUEST:
             message = f"Request must be smaller than {MAX_REQUEST} bytes for the InvokeFunction operation"
             raise ApiError("RequestEntityTooLargeException", message, 413)
-        return await self.find(name).invoke(payload)
+        # Whoever stops waiting (a Task's TimeoutSeconds, the API's 30 s) does not stop the function, on AWS neither.
+        running = asyncio.create_task(self.find(name).invoke(payload))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.shield(running)
 
-    async def spawn(self, function: Function) -> Worker:
+    async def spawn(self, function: Function) -> tuple[Worker, Result | None]:
+        """A new process, and why it could not start if it could not."""
         stream = f"{secrets.token_hex(16)}.log"
         worker = Worker(function.arn, function.timeout, self.logs / function.logical_id / stream)
         listener = socket.create_server(("127.0.0.1", 0))
@@ -104,11 +114,12 @@ class Functions:
         assert self._runner is not None
         self._sites[worker] = web.SockSite(self._runner, listener)
         await self._sites[worker].start()
-        command = [self.python.interpreter, "-m", "local.bootstrap", function.handler, self.python.simulator_url]
-        await worker.start(command, environment(function, self.python, port, stream), function.code)
-        return worker
+        command = [self.python.interpreter, "-u", "-m", "local.bootstrap", function.handler, self.python.simulator_url]
+        failed = await worker.start(command, environment(function, self.python, port, stream), function.code)
+        return worker, failed
 
     async def bury(self, worker: Worker) -> None:
+        """Let go of a process that has ended."""
         await self._sites.pop(worker).stop()
         self._workers = {port: other for port, other in self._workers.items() if other is not worker}
 
@@ -136,24 +147,48 @@ class Functions:
 
 
 class Pool:
-    """The processes of one function."""
+    """The processes of one function. They start one at a time: a queue is often through before another could help."""
 
     def __init__(self, function: Function, functions: Functions) -> None:
         self.function = function
         self._functions = functions
         self._idle: list[Worker] = []
-        self._free = asyncio.Semaphore(MAX_WORKERS)
+        self._number = 0
+        self._starting = False
+        self._change = asyncio.Condition()
 
     async def invoke(self, payload: bytes) -> Result:
-        async with self._free:
-            worker = self._idle.pop() if self._idle else await self._functions.spawn(self.function)
-            try:
-                return await worker.invoke(payload)
-            finally:
-                if worker.alive:
-                    self._idle.append(worker)
-                else:
-                    await self._functions.bury(worker)
+        async with self._change:
+            await self._change.wait_for(lambda: self._idle or (self._number < MAX_WORKERS and not self._starting))
+            worker = self._idle.pop() if self._idle else None
+            self._starting = self._starting or worker is None
+            self._number += worker is None
+        try:
+            if worker is None:
+                worker, failed = await self._start()
+                if failed:
+                    return failed
+            return await worker.invoke(payload)
+        finally:
+            if worker and worker.alive:
+                self._idle.append(worker)
+            else:
+                self._number -= 1
+            if worker and not worker.alive:
+                await self._functions.bury(worker)
+            await self._tell()
+
+    async def _start(self) -> tuple[Worker, Result | None]:
+        try:
+            return await self._functions.spawn(self.function)
+        finally:
+            self._starting = False
+            await self._tell()
+
+    async def _tell(self) -> None:
+        """Those who wait look again."""
+        async with self._change:
+            self._change.notify_all()
 
 
 def environment(function: Function, python: Python, port: int, stream: str) -> dict[str, str]:

@@ -53,7 +53,8 @@ class Worker:
         self._exit: asyncio.Task[int] | None = None
         self._killed = False
 
-    async def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+    async def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Result | None:
+        """Start the process; None when it asks for its first event, otherwise what Lambda says of its not doing so."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -65,6 +66,10 @@ class Worker:
                 start_new_session=True,  # so that what the function itself started dies with it
             )
         self._exit = asyncio.create_task(self._process.wait())
+        # What does not start in time would start once more on AWS, then within the function's own limit.
+        return await self._first(
+            asyncio.create_task(self._ready.wait()), INIT_SECONDS + self.timeout, str(uuid.uuid4())
+        )
 
     @property
     def alive(self) -> bool:
@@ -72,38 +77,30 @@ class Worker:
 
     async def invoke(self, payload: bytes) -> Result:
         """Hand an event to the process and wait for what it makes of it; a process that fails to answer is killed."""
-        request_id = str(uuid.uuid4())
-        try:
-            started = asyncio.create_task(self._ready.wait())
-            # What does not start in time would start once more on AWS, then within the function's own limit.
-            if early := await self._first(started, INIT_SECONDS + self.timeout, request_id):
-                return early
-            invocation = Invocation(request_id, payload, self.arn, int((time.time() + self.timeout) * 1000))
-            self._inbox.put_nowait(invocation)
-            return await self._first(self._result, self.timeout, request_id) or self._result.result()
-        finally:
-            if self._result.done() and self.alive:
-                self._result = asyncio.get_running_loop().create_future()
-            else:
-                await self.kill()
+        invocation = Invocation(str(uuid.uuid4()), payload, self.arn, int((time.time() + self.timeout) * 1000))
+        self._inbox.put_nowait(invocation)
+        ended = await self._first(self._result, self.timeout, invocation.request_id) or self._result.result()
+        self._result = asyncio.get_running_loop().create_future()
+        return ended
 
     async def _first(self, wanted: asyncio.Future[Any], seconds: float, request_id: str) -> Result | None:
-        """None when what is wanted comes first; otherwise what Lambda says of its not coming."""
+        """None when what is wanted comes first; otherwise the end of the process, and what Lambda says of that."""
         assert self._exit is not None
         ends: set[asyncio.Future[Any]] = {wanted, self._exit, self._result}
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if wanted.done():
             return None
         wanted.cancel()
+        exited = self._exit.done()
+        await self.kill()
         if self._result.done() and not self._result.cancelled():
             return self._result.result()  # it could not start, and said why
-        if self._exit.done():
+        if exited:
             return failure("Runtime.ExitError", f"RequestId: {request_id} Error: {_reason(self._exit.result())}")
-        await self.kill()
-        message = f"{request_id} Task timed out after {self.timeout:.2f} seconds"
+        late = f"Task timed out after {self.timeout:.2f} seconds"
         with self.log.open("a") as log:
-            print(message, file=log)
-        return failure("Sandbox.Timedout", f"RequestId: {request_id} Error: {message.split(' ', 1)[1]}")
+            print(request_id, late, file=log)
+        return failure("Sandbox.Timedout", f"RequestId: {request_id} Error: {late}")
 
     async def kill(self) -> None:
         """End the process and all that it started, once: its number may be somebody else's afterwards."""

@@ -1,0 +1,44 @@
+"""
+The command `python -m local.lint_asl FILE…`: what SAM's own lint leaves out, the state machines' definitions.
+
+Each file becomes the Definition of a plain template, where cfn-lint does look: at targets, ends, fields and types of
+states. Runs in the SAM CLI's environment, which has cfn-lint.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+
+def main(files: list[str]) -> int:
+    """The exit status of cfn-lint over all files."""
+    with tempfile.TemporaryDirectory() as folder:
+        templates = [_wrap(Path(file), Path(folder)) for file in files]
+        return subprocess.run([Path(sys.executable).with_name("cfn-lint"), *templates], check=False).returncode
+
+
+def _wrap(file: Path, folder: Path) -> Path:
+    machine = {
+        "Type": "AWS::StepFunctions::StateMachine",
+        "Properties": {
+            "RoleArn": "arn:aws:iam::123456789012:role/machine",
+            "Definition": yaml.safe_load(_filled(file)),
+        },
+    }
+    template = folder / f"{file.stem}.json"
+    template.write_text(json.dumps({"Resources": {"Machine": machine}}))
+    return template
+
+
+def _filled(file: Path) -> str:
+    """The definition with some ARN in place of each substitution."""
+    return re.sub(r"\$\{(\w+)\}", r"arn:aws:lambda:us-east-1:123456789012:function:\1", file.read_text())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

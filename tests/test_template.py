@@ -1,0 +1,191 @@
+"""template.yaml: routes, environment, permissions, and that state machines and code mean the same."""
+
+import ast
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from darkroom import errors
+from tests.conftest import ROOT, template
+from tests.test_architecture import DOORS, HOUSE, imports, room
+
+TEMPLATE: dict[str, Any] = template()
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+FUNCTIONS = {
+    name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Lambda::Function"
+}
+MACHINES = sorted((ROOT / "statemachines").glob("*.asl.yaml"))
+#: Ready-made policies that SAM gives to every function: log lines and traces.
+READY_MADE = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
+
+
+def states(machine: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(machine["States"].values())
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    policies = RESOURCES[role]["Properties"].get("Policies", [])
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def reached_rooms(door: str) -> set[str]:
+    """The rooms that a door can get to by imports."""
+    found: set[str] = set()
+    ahead = {room(module) for module in imports(DOORS / f"{door}.py") if module.startswith("darkroom.")}
+    while ahead:
+        found |= ahead
+        files = [HOUSE / f"{name}.py" for name in ahead if (HOUSE / f"{name}.py").is_file()]
+        ahead = {room(m) for file in files for m in imports(file) if m.startswith("darkroom.")} - found
+    return found
+
+
+def variables() -> dict[str, str]:
+    """The environment variable that each function of settings.py reads."""
+    return dict(re.findall(r'def (\w+)\(\).*?_read\("(\w+)"\)', (HOUSE / "settings.py").read_text(), re.DOTALL))
+
+
+def test_every_function_has_its_door() -> None:
+    doors = {properties["Handler"] for properties in FUNCTIONS.values()}
+    assert doors == {f"{file.stem}.handler" for file in DOORS.glob("*.py")}
+
+
+def test_every_door_has_its_event() -> None:
+    assert {file.stem for file in (ROOT / "events").glob("*.json")} == {file.stem for file in DOORS.glob("*.py")}
+
+
+def test_only_links_and_health_are_open() -> None:
+    paths = RESOURCES["Api"]["Properties"]["Body"]["paths"]
+    opened = {
+        path for path, methods in paths.items() for method in methods.values() if method["security"] == [{"NONE": []}]
+    }
+    assert opened == {"/health", "/v1/files/{task_id}/{name}"}
+    assert all(method.get("security") for methods in paths.values() for method in methods.values())
+
+
+def test_the_routes_of_the_template_are_those_of_the_doors() -> None:
+    routed = {
+        (method.upper(), path)
+        for path, methods in RESOURCES["Api"]["Properties"]["Body"]["paths"].items()
+        for method in methods
+    }
+    served = {
+        (method.upper(), path.replace("<", "{").replace(">", "}"))
+        for file in DOORS.glob("*.py")
+        for method, path in re.findall(r'@app\.(get|post|put|delete)\("([^"]+)"\)', file.read_text())
+    }
+    assert routed == served
+
+
+def test_an_authorizers_answer_is_kept_for_a_minute_under_the_authorization_header_alone() -> None:
+    (authorizer,) = RESOURCES["Api"]["Properties"]["Body"]["components"]["securitySchemes"].values()
+    details = authorizer["x-amazon-apigateway-authorizer"]
+    assert details["identitySource"] == ["$request.header.Authorization"]
+    assert details["authorizerResultTtlInSeconds"] == 60
+    assert details["enableSimpleResponses"] is True
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_given_only_settings_that_its_rooms_read(name: str) -> None:
+    given = set(FUNCTIONS[name]["Environment"]["Variables"]) - {"POWERTOOLS_SERVICE_NAME", "STACK"}
+    names = variables()
+    reached = reached_rooms(FUNCTIONS[name]["Handler"].removesuffix(".handler"))
+    read = {
+        names[node.attr]
+        for each in reached
+        if (HOUSE / f"{each}.py").is_file()
+        for node in ast.walk(ast.parse((HOUSE / f"{each}.py").read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "settings"
+    }
+    assert given <= read
+
+
+def test_every_setting_is_given_to_somebody() -> None:
+    given = {name for properties in FUNCTIONS.values() for name in properties["Environment"]["Variables"]}
+    assert set(variables().values()) <= given
+
+
+def test_no_function_waits_longer_than_the_state_that_called_it() -> None:
+    machine = yaml.safe_load((ROOT / "statemachines" / "generation.asl.yaml").read_text())
+    machine["States"] |= yaml.safe_load((ROOT / "statemachines" / "delivery.asl.yaml").read_text())["States"]
+    for state in states(machine):
+        if name := re.fullmatch(r"\$\{(\w+)\}", state.get("Resource", "")):
+            assert FUNCTIONS[name[1]]["Timeout"] < state["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize("file", MACHINES, ids=lambda file: file.name)
+def test_the_errors_that_a_machine_knows_are_classes_of_errors(file: Any) -> None:
+    handlers = [
+        handler
+        for state in states(yaml.safe_load(file.read_text()))
+        for handler in [*state.get("Retry", []), *state.get("Catch", [])]
+    ]
+    ours = {name for handler in handlers for name in handler["ErrorEquals"] if "." not in name}
+    assert all(issubclass(getattr(errors, name), errors.DarkroomError) for name in ours)
+
+
+@pytest.mark.parametrize("file", MACHINES, ids=lambda file: file.name)
+def test_every_task_has_a_timeout_and_no_choice_defaults_to_success(file: Any) -> None:
+    machine = yaml.safe_load(file.read_text())
+    for state in states(machine):
+        if state["Type"] == "Task":
+            assert state["TimeoutSeconds"] > 0
+        if state["Type"] == "Choice":
+            assert machine["States"][state["Default"]]["Type"] == "Fail"
+
+
+@pytest.mark.parametrize("file", MACHINES, ids=lambda file: file.name)
+def test_a_machines_next_steps_are_those_that_the_driver_knows(file: Any) -> None:
+    asked = set(re.findall(r"\$states\.input\.next = '(\w+)'", file.read_text()))
+    (known,) = re.findall(r"^Next = Literal\[(.*)\]$", (HOUSE / "driver.py").read_text(), re.MULTILINE)
+    assert asked <= set(re.findall(r'"(\w+)"', known))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_has_a_role_of_its_own_with_statements_of_its_own(name: str) -> None:
+    role = FUNCTIONS[name]["Role"]["Fn::GetAtt"][0]
+    assert role == f"{name}Role"
+    managed = RESOURCES[role]["Properties"]["ManagedPolicyArns"]
+    assert {str(arn).rpartition("/")[2].rstrip("'}") for arn in managed} <= READY_MADE
+    for statement in statements(role):
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        assert statement["Effect"] == "Allow"
+        assert all(re.fullmatch(r"\w+:\w+", action) for action in actions), "no wildcards among actions"
+        assert statement["Resource"] != "*"
+
+
+def test_nobody_may_scan_or_delete() -> None:
+    actions = json.dumps([statements(name) for name in RESOURCES if name.endswith("Role")])
+    assert not re.search(r"Scan|Delete|PutObjectAcl|BatchWrite|iam:", actions)
+
+
+def test_what_is_kept_survives_the_stack() -> None:
+    for name, resource in RESOURCES.items():
+        if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket"):
+            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+
+
+def test_tables_cost_nothing_at_rest_and_can_be_restored() -> None:
+    for resource in RESOURCES.values():
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            properties = resource["Properties"]
+            assert properties["BillingMode"] == "PAY_PER_REQUEST"
+            assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+            assert properties["TimeToLiveSpecification"]["Enabled"] is True
+
+
+def test_nothing_has_a_fixed_physical_name() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    named = re.findall(r"^ +(?:Table|Bucket|Function|StateMachine|Role|LogGroup|Layer)Name:.*", text, re.MULTILINE)
+    assert named == []
+    parameters = [r["Properties"]["Name"] for r in RESOURCES.values() if r["Type"] == "AWS::SSM::Parameter"]
+    assert all("${AWS::StackName}" in str(name) for name in parameters)
+
+
+def test_no_secret_is_in_the_template() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    assert not re.search(r"NoEcho|whsec_|darkroom_[a-z2-7]{8}_", text)
+    given = {name for properties in FUNCTIONS.values() for name in properties["Environment"]["Variables"]}
+    assert not [name for name in given if re.search(r"KEY|SECRET|TOKEN|PASSWORD", name)]
