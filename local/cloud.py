@@ -72,16 +72,16 @@ class Cloud:
         self._given_logs = logs
         self._interpreter, self._image, self._simulator_url = interpreter, image, simulator_url
         self._account = f"{random.randrange(10**12):012d}"
-        self._stack = ExitStack()
+        self._started = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as started:  # what has started stops again if the rest does not
             self._start(started)
-            self._stack = started.pop_all()
+            self._started = started.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stack.close()
+        self._started.close()
 
     def _start(self, started: ExitStack) -> None:
         template = translate(read(self._template), self._parameters)
@@ -176,8 +176,8 @@ class Cloud:
         return list(self.engine.find(execution_arn).events)
 
     def log_lines(self, logical_id: str | None = None) -> Iterator[str]:
-        """The log lines of one function or of all, stream by stream."""
-        for stream in sorted(self.logs.glob(f"{logical_id or '*'}/*.log"), key=lambda file: file.stat().st_ctime_ns):
+        """The log lines of one function or of all, process by process."""
+        for stream in sorted(self.logs.glob(f"{logical_id or '*'}/*.log")):
             yield from stream.read_text(errors="replace").splitlines()
 
     # ---- How it works inside ----

@@ -1,6 +1,7 @@
 """The main job, shown: one task from POST to picture to webhook."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,81 +23,88 @@ INPUT = {
     "safety_filter_level": "block_only_high",
 }
 TERMINAL = ("succeeded", "failed", "canceled")
+#: What AWS charges for a state transition of a Standard workflow, $ (us-east-1, 2026).
+TRANSITION = 25e-6
+
+Say = Callable[[str, str], None]
 
 
 def show(darkroom: Installation, folder: Path) -> None:
     """Run the job against an installation, and put the picture into `folder`. Raises CloudError if it goes wrong."""
-    with (
-        Receiver() as receiver,
-        httpx.Client(
-            base_url=darkroom.api_url, headers={"authorization": f"Bearer {darkroom.api_key}"}, timeout=30
-        ) as client,
-    ):
-        started = time.monotonic()
+    headers = {"authorization": f"Bearer {darkroom.api_key}"}
+    started = time.monotonic()
 
-        def say(text: str) -> None:
-            print(f"  {time.monotonic() - started:6.2f} s  {text}", flush=True)
+    def say(who: str, what: str) -> None:
+        print(f"  {time.monotonic() - started:5.1f} s   {who:<14}{what}", flush=True)
 
-        print(f"\nPOST {darkroom.api_url}/v1/models/{MODEL}/predictions")
-        reply = client.post(f"/v1/models/{MODEL}/predictions", json={"input": INPUT, "webhook": receiver.url})
-        task = _expect(reply, 201)
-        say(f"task {task['id']} is {task['status']}")
-        task = _follow(client, task, say)
+    with Receiver() as receiver, httpx.Client(base_url=darkroom.api_url, headers=headers, timeout=30) as client:
+        print(f"\nPOST {darkroom.api_url}/v1/models/{MODEL}/predictions\n")
+        task = _expect(
+            client.post(f"/v1/models/{MODEL}/predictions", json={"input": INPUT, "webhook": receiver.url}), 201
+        )
+        say("API", f"201: task {task['id']} is {task['status']}")
+        task = _follow(darkroom, client, task, say)
         if task["status"] != "succeeded":
             raise CloudError(f"The task has {task['status']}: {task['error']}")
 
         delivery = receiver.next()
-        news = Webhook(darkroom.webhook_secret).verify(delivery.body, delivery.headers)
-        say(f"webhook {delivery.headers['webhook-id']} received; its signature is genuine")
+        news = Webhook(darkroom.webhook_secret).verify(delivery.body.decode(), delivery.headers)
+        say("webhook", f"{delivery.headers['webhook-id']}: {news['status']}; its signature is genuine")
         if news["output"] != task["output"]:
             raise CloudError("The webhook tells of another output than the API.")
 
-        image = task["images"][0]
         picture = _fetch(task["output"], folder, task["id"])
-        size = f"{image['width']} x {image['height']}"
-        say(f"picture fetched through its link: {image['content_type']}, {size}, {image['bytes']:,} bytes")
+        image = task["images"][0]
+        size = f"{image['width']} x {image['height']}, {image['bytes']:,} bytes"
+        say("link", f"the picture, fetched without a key: {image['content_type']}, {size}")
 
-    _tell(darkroom, task)
-    print(f"\nThe picture: {picture}\nIts link:    {task['output']}\n")
+    _account(darkroom, task)
+    print(f"\nThe picture  {picture}\nIts link     {task['output']}\n")
 
 
-def _follow(client: httpx.Client, task: dict[str, Any], say: Any) -> dict[str, Any]:
-    """The task at its end, with each change of status said on the way."""
+def _follow(darkroom: Installation, client: httpx.Client, task: dict[str, Any], say: Say) -> dict[str, Any]:
+    """The task at its end, with each step on the way said: the driver's states, and what callers see."""
     deadline = time.monotonic() + 120
+    seen = 0
     while task["status"] not in TERMINAL:
         if time.monotonic() > deadline:
             raise CloudError(f"The task is still {task['status']} after two minutes.")
         time.sleep(0.1)
+        states = _states(darkroom, task["id"])
+        for state in states[seen:]:
+            say("state machine", state)
+        seen = len(states)
         before, task = task["status"], _expect(client.get(f"/v1/predictions/{task['id']}"), 200)
         if task["status"] != before:
-            say(f"task is {task['status']}")
+            say("API", f"the task is {task['status']}")
     return task
+
+
+def _states(darkroom: Installation, task_id: str) -> list[str]:
+    """The states that the task's driver has entered so far."""
+    driver = next((one for one in darkroom.cloud.executions("Generation") if one.name == task_id), None)
+    events = darkroom.cloud.history(driver.arn) if driver else []
+    return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
 
 
 def _fetch(link: str, folder: Path, name: str) -> Path:
     reply = httpx.get(link, follow_redirects=True)
     reply.raise_for_status()
     folder.mkdir(exist_ok=True)
-    picture = folder / f"{name}.{link.partition('?')[0].rpartition('.')[2]}"
+    picture = folder / f"{name}{Path(httpx.URL(link).path).suffix}"
     picture.write_bytes(reply.content)
     return picture.resolve()
 
 
-def _tell(darkroom: Installation, task: dict[str, Any]) -> None:
-    """What happened when, as the state machine saw it, and what was asked of the gateway."""
-    execution = next(one for one in darkroom.cloud.executions("Generation") if one.name == task["id"])
-    events = darkroom.cloud.history(execution.arn)
-    begun = events[0]["timestamp"]
-    print("\nWhat its state machine did:")
-    for event in events:
-        if name := event.get("stateEnteredEventDetails", {}).get("name"):
-            print(f"  {event['timestamp'] - begun:6.2f} s  {name}")
+def _account(darkroom: Installation, task: dict[str, Any]) -> None:
+    """What the gateway saw of it, and what the driver cost."""
     ledger = httpx.get(f"{darkroom.simulator_url}/_simulator/ledger").json()
-    asked = [f"{each['method']} {each['path']}" for each in ledger["requests"] if task["attempts"][0]["route"] and each]
-    print("\nWhat the gateway saw:")
-    for line in asked:
-        print(f"  {line}")
-    print(f"  charges: {len(ledger['charges'])}")
+    print("\nWhat the gateway saw")
+    for request in ledger["requests"]:
+        print(f"  {request['status']}  {request['method']} {request['path']}")
+    transitions = len(_states(darkroom, task["id"]))
+    print(f"\nCharged by the gateway: {len(ledger['charges'])} time. ", end="")
+    print(f"State transitions: {transitions}, which are ${transitions * TRANSITION:.5f} on AWS.")
 
 
 def _expect(reply: httpx.Response, status: int) -> dict[str, Any]:

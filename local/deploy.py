@@ -206,6 +206,7 @@ class Deployment:
             if unknown := target.keys() - {"Arn", "Id"}:
                 raise CloudError(f"the local cloud does not know a target's {', '.join(sorted(unknown))}.")
             self.schedules.add(arn, expression, target["Arn"])
+            self.functions.find(target["Arn"])  # raises if the target is anything else
         return Deployed(it.name, {"Arn": arn})
 
     # ---- The door to callers ----

@@ -10,6 +10,7 @@ import secrets
 import socket
 import stat
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ class Functions:
 
     async def spawn(self, function: Function) -> tuple[Worker, Result | None]:
         """A new process, and why it could not start if it could not."""
-        stream = f"{secrets.token_hex(16)}.log"
+        stream = f"{time.time_ns()}-{secrets.token_hex(4)}.log"
         worker = Worker(function.arn, function.timeout, self.logs / function.logical_id / stream)
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -50,14 +50,14 @@ class HttpApi:
             await self._runner.cleanup()
 
     async def _handle(self, incoming: web.BaseRequest) -> web.Response:
-        body = await incoming.content.read(MAX_BODY + 1) if incoming.can_read_body else b""
-        while not incoming.content.at_eof() and len(body) <= MAX_BODY:
-            body += await incoming.content.read(MAX_BODY + 1)
+        body = bytearray()
+        while len(body) <= MAX_BODY and not incoming.content.at_eof():
+            body += await incoming.content.read(MAX_BODY)
         request = Request(
             method=incoming.method,
             target=incoming.raw_path,
             headers=[(name.decode(), value.decode(errors="replace")) for name, value in incoming.raw_headers],
-            body=body,
+            body=bytes(body),
             source_ip=incoming.remote or "",
             domain=self.domain,
             protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",

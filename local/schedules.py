@@ -7,8 +7,9 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
+from typing import Any
 
 from local.errors import CloudError
 from local.template import REGION
@@ -51,7 +52,7 @@ class Schedules:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _go(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _go(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -59,7 +60,7 @@ class Schedules:
     async def _repeat(self, rule_arn: str, seconds: int, function_arn: str) -> None:
         while True:
             await asyncio.gather(self._sleep(seconds), asyncio.sleep(AT_LEAST))
-            self._go(self._fire(rule_arn, function_arn))
+            await self._fire(rule_arn, function_arn)
 
     async def _fire(self, rule_arn: str, function_arn: str) -> None:
         event = {

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-
 from typing import TYPE_CHECKING
 
 import pytest

@@ -2,10 +2,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES, eventually
 
 from local.cloud import Cloud
 from local.errors import CloudError, FunctionFailed
+from tests.local.conftest import FIXTURES, eventually
 
 
 def test_a_taken_port_is_one_sentence() -> None:

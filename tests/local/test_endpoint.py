@@ -4,9 +4,9 @@ from typing import Any
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from conftest import FIXTURES, eventually
 
 from local.cloud import Cloud
+from tests.local.conftest import FIXTURES, eventually
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:

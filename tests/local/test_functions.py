@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FIXTURES, eventually
 
 from local.cloud import Cloud
 from local.errors import ApiError, FunctionFailed
 from local.functions import MAX_REQUEST, MAX_WORKERS
 from local.worker import MAX_RESPONSE
+from tests.local.conftest import FIXTURES, eventually
+
+
+reads_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 @pytest.fixture(scope="module", params=["awslambdaric", "the stand-in"])
@@ -103,6 +106,7 @@ def test_a_process_that_dies_is_replaced(host: Cloud) -> None:
     assert host.invoke("Echo", {"do": "return", "value": 1}) == 1
 
 
+@reads_proc
 def test_a_function_that_takes_too_long_is_killed_with_all_it_started(host: Cloud) -> None:
     before = time.monotonic()
     report = fails(host, {"do": "fork"})
@@ -110,15 +114,15 @@ def test_a_function_that_takes_too_long_is_killed_with_all_it_started(host: Clou
     assert report["errorType"] == "Sandbox.Timedout"
     assert str(report["errorMessage"]).endswith("Error: Task timed out after 2.00 seconds")
     assert any("Task timed out after 2.00 seconds" in line for line in host.log_lines("Echo"))
-    mine = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if alive(pid) and owned(pid, host)]
-    assert all(os.getsid(pid) == pid for pid in mine)
+    assert not [process for process in Path("/proc").glob("[0-9]*") if orphaned(int(process.name), host)]
 
 
-def owned(pid: int, cloud: Cloud) -> bool:
-    """Whether a process was started for a function of this cloud: it has the cloud's address in its environment."""
+def orphaned(pid: int, cloud: Cloud) -> bool:
+    """Whether a process was started for this cloud's functions (its address is in the environment) by one that died."""
     try:
-        return cloud.aws_endpoint.encode() in Path(f"/proc/{pid}/environ").read_bytes() and pid != os.getpid()
-    except (FileNotFoundError, PermissionError, ProcessLookupError):
+        ours = cloud.aws_endpoint.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        return ours and alive(pid) and os.getsid(pid) != pid
+    except OSError:
         return False
 
 
@@ -142,6 +146,7 @@ def test_what_a_function_prints_is_in_its_log(host: Cloud) -> None:
     assert "a line of its own" not in list(host.log_lines("Authorize"))
 
 
+@reads_proc
 def test_nothing_is_left_when_the_cloud_goes(simulator: str) -> None:
     before = threading.active_count()
     with Cloud(FIXTURES / "template.yaml", "short", simulator_url=simulator) as cloud:
@@ -155,7 +160,7 @@ def test_nothing_is_left_when_the_cloud_goes(simulator: str) -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@reads_proc
 def test_a_killed_cloud_leaves_no_process(simulator: str) -> None:
     script = f"""
 import sys, time

@@ -97,7 +97,8 @@ def test_a_document_travels_from_state_to_state() -> None:
     assert (execution.status, execution.output, execution.transitions, time.slept) == ("SUCCEEDED", {"m": 3}, 4, [7])
     assert kinds(execution) == [
         "ExecutionStarted", "WaitStateEntered", "WaitStateExited",
-        "TaskStateEntered", "LambdaFunctionScheduled", "LambdaFunctionStarted", "LambdaFunctionSucceeded", "TaskStateExited",
+        "TaskStateEntered", "LambdaFunctionScheduled", "LambdaFunctionStarted",
+        "LambdaFunctionSucceeded", "TaskStateExited",
         "ChoiceStateEntered", "ChoiceStateExited", "SucceedStateEntered", "SucceedStateExited", "ExecutionSucceeded",
     ]  # fmt: skip
     entered = execution.events[3]["stateEnteredEventDetails"]
@@ -267,10 +268,10 @@ def test_more_than_256_kb_does_not_travel() -> None:
     execution = run(
         {"A": task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "B"}]), "B": {"Type": "Succeed"}},
         {},
-        lambda event: "x" * MAX_BYTES,
+        lambda _: "x" * MAX_BYTES,
     )
     assert (execution.status, execution.error) == ("FAILED", "States.DataLimitExceeded")
-    assert run({"A": task()}, {}, lambda event: "x" * (MAX_BYTES - 2)).status == "SUCCEEDED"
+    assert run({"A": task()}, {}, lambda _: "x" * (MAX_BYTES - 2)).status == "SUCCEEDED"
 
 
 def test_a_loop_without_end_runs_out_of_history() -> None:
@@ -318,6 +319,11 @@ def test_a_machine_starts_another_and_knows_when_that_has_been_done() -> None:
     assert json.loads(executions[first["ExecutionArn"]].input) == {"n": 1}
 
 
+def test_lambda_invoke_wraps_what_a_function_returns() -> None:
+    invoke = task(Resource="arn:aws:states:::lambda:invoke", Arguments={"FunctionName": FUNCTION, "Payload": {"n": 1}})
+    assert run({"A": invoke}, {}).output["Payload"] == {"n": 1}
+
+
 def test_a_resource_that_is_not_known_is_refused_before_anything_runs() -> None:
     with pytest.raises(CloudError, match="sqs:sendMessage"):
         engine({"A": task(Resource="arn:aws:states:::sqs:sendMessage")})
@@ -362,7 +368,7 @@ def test_a_start_that_aws_refuses_is_refused(machine: str, name: str, text: str,
 def test_an_execution_can_be_stopped_in_the_middle() -> None:
     async def story() -> Execution:
         never = asyncio.Event()
-        made = engine({"A": task()}, lambda event: never.wait())
+        made = engine({"A": task()}, lambda _: never.wait())
         execution = made.start(MACHINE, "n", "{}")
         await asyncio.sleep(0.01)
         made.stop(execution.arn, "Enough", "of this")

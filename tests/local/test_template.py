@@ -63,5 +63,5 @@ def test_a_fault_of_the_sam_template_is_passed_on(tmp_path: Path) -> None:
 
 
 def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CloudError, match="There is no template at .*missing.yaml"):
+    with pytest.raises(CloudError, match=r"There is no template at .*missing\.yaml"):
         read(tmp_path / "missing.yaml")

@@ -29,7 +29,7 @@ def visit(task: Task, step: Step, *, remaining: float) -> tuple[Next, int]:
         return "leave", 0
     match task.status:
         case Status.ACCEPTED:
-            found = _try_to_post(task, remaining)
+            found = _try_to_post(task, step, remaining)
         case Status.SUBMITTING:
             found = _wait_for_the_claim(task)
         case Status.RUNNING:
@@ -47,7 +47,7 @@ def visit(task: Task, step: Step, *, remaining: float) -> tuple[Next, int]:
     return found
 
 
-def _try_to_post(task: Task, remaining: float) -> tuple[Next, int]:
+def _try_to_post(task: Task, step: Step, remaining: float) -> tuple[Next, int]:
     if task.cancel:
         return _hear(task, Failed(Reason.CANCELED, "Canceled before anything was sent to a gateway."))
     if clock.now() >= task.deadline:
@@ -55,9 +55,8 @@ def _try_to_post(task: Task, remaining: float) -> tuple[Next, int]:
     posted = submission.post(task, remaining=remaining)
     match posted.status:
         case Status.ACCEPTED:
-            tries = len(posted.attempts)
-            asked = posted.attempts[-1].get("retry_after") if tries > len(task.attempts) else None
-            return "wait", _until(posted.deadline, asked or schedule.backoff(max(1, tries)))
+            asked = posted.attempts[-1].get("retry_after") if len(posted.attempts) > len(task.attempts) else None
+            return "wait", _until(posted.deadline, asked or schedule.backoff(step.turn + 1))
         case Status.SUBMITTING:
             return _wait_for_the_claim(posted)
         case Status.RUNNING:
@@ -69,7 +68,7 @@ def _try_to_post(task: Task, remaining: float) -> tuple[Next, int]:
 def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
     now = clock.now()
     if task.lease is not None and now < task.lease:
-        return "wait", _until(task.lease, schedule.LONGEST)
+        return "wait", _until(task.lease, schedule.following((now - task.created) / 1000))
     message = (
         "The request was sent, but its reply was lost. The gateway may have accepted and billed it; "
         "it is not sent again, so that it cannot be billed twice."

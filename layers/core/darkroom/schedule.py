@@ -20,5 +20,5 @@ def following(elapsed: float) -> int:
 
 
 def backoff(tries: int) -> int:
-    """Seconds until a gateway that did not take the request (`tries` times so far, from 1) is tried again."""
+    """Seconds until a request that no gateway took, in `tries` tries, is tried again."""
     return min(60, 1 << min(tries, 6))

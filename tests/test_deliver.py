@@ -1,0 +1,123 @@
+"""Telling a receiver again: functions/deliver.py, and the schedule of darkroom/delivery.py."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+from darkroom import aws, settings
+from darkroom.driver import GRACE_MS
+from darkroom.errors import ForbiddenAddress
+from darkroom.task import Delivery, Task
+from tests.conftest import CREATE, RECEIVER, WEBHOOK_SECRET, Account, Clock, Event, Wire, call, order, step, submit
+
+
+@pytest.fixture
+def untold(account: Account, wire: Wire, time: Clock) -> Task:
+    """A task that has ended; the first attempt to say so, which finalize makes, has failed."""
+    wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
+    wire.on("POST", RECEIVER, httpx.Response(500))
+    submit(order(webhook=RECEIVER))
+    assert call("finalize", step(account.task()))["wait"] == 5
+    return account.task()
+
+
+def deliver(task: Task, **changes: Any) -> Event:
+    answer: Event = call("deliver", step(task, **changes))
+    return answer
+
+
+def test_a_deaf_receiver_is_told_eight_times_in_a_day_and_then_given_up(
+    account: Account, wire: Wire, time: Clock, untold: Task
+) -> None:
+    time.forward(5)
+    waits = []
+    while (answer := deliver(untold))["next"] == "wait":
+        waits.append(answer["wait"])
+        task = account.task()
+        assert (task.delivery, task.due) == (Delivery.PENDING, time.now + waits[-1] * 1000 + GRACE_MS)
+        time.forward(waits[-1])
+    assert waits == [300, 1800, 7200, 18_000, 36_000, 36_000]
+    assert answer["next"] == "done"
+    task = account.task()
+    assert (task.delivery, task.due) == (Delivery.GIVEN_UP, None)
+    assert [attempt["status"] for attempt in task.deliveries] == [500] * 8
+    assert task.deliveries[-1]["at"] == time.now
+    assert deliver(untold)["next"] == "done"
+    assert len(wire.sent("POST", RECEIVER)) == 8
+
+
+def test_every_attempt_says_the_same_under_the_same_id_signed_anew(
+    account: Account, wire: Wire, time: Clock, untold: Task
+) -> None:
+    for seconds in (5, 300, 1800):
+        time.forward(seconds)
+        deliver(untold)
+    attempts = wire.sent("POST", RECEIVER)
+    assert len({attempt.content for attempt in attempts}) == 1
+    assert {attempt.headers["webhook-id"] for attempt in attempts} == {f"msg_{untold.task_id}"}
+    moments = [int(attempt.headers["webhook-timestamp"]) for attempt in attempts]
+    assert [moment - untold.created // 1000 for moment in moments] == [0, 5, 305, 2105]
+    for attempt, moment in zip(attempts, moments, strict=True):
+        signature = Webhook(WEBHOOK_SECRET).sign(
+            attempt.headers["webhook-id"], datetime.fromtimestamp(moment, UTC), attempt.content.decode()
+        )
+        assert attempt.headers["webhook-signature"] == signature
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 299])
+def test_a_receiver_that_has_taken_the_news_is_left_in_peace(
+    account: Account, wire: Wire, time: Clock, untold: Task, status: int
+) -> None:
+    wire.on("POST", RECEIVER, httpx.Response(status))
+    assert deliver(untold)["next"] == "done"
+    assert account.task().delivery is Delivery.DELIVERED
+    (item,) = aws.dynamodb().scan(TableName=settings.tasks_table())["Items"]
+    assert item["expires"]["N"] == str(time.now // 1000 + 90 * 86_400)
+    assert {"due", "due_shard"}.isdisjoint(item)
+    assert deliver(untold)["next"] == "done"
+    assert len(wire.sent("POST", RECEIVER)) == 2
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(410), ForbiddenAddress], ids=["410", "a private address"])
+def test_a_receiver_that_is_gone_is_given_up_at_once(account: Account, wire: Wire, untold: Task, answer: Any) -> None:
+    wire.on("POST", RECEIVER, answer)
+    assert deliver(untold)["next"] == "done"
+    assert (account.task().delivery, account.task().due) == (Delivery.GIVEN_UP, None)
+    assert len(account.task().deliveries) == 2
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 429, 502])
+def test_any_other_answer_is_a_failure_and_no_redirect_is_followed(
+    account: Account, wire: Wire, untold: Task, status: int
+) -> None:
+    wire.on("POST", RECEIVER, httpx.Response(status, headers={"location": "https://elsewhere.example/"}))
+    answer = deliver(untold)
+    assert (answer["next"], answer["wait"], answer["turn"]) == ("wait", 300, 1)
+    assert account.task().deliveries[-1]["status"] == status
+    assert len(wire.requests) == 3
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout, httpx.ConnectError, httpx.RemoteProtocolError])
+def test_a_receiver_that_hangs_up_is_on_record(
+    account: Account, wire: Wire, time: Clock, untold: Task, error: type[Exception]
+) -> None:
+    def late(request: httpx.Request) -> httpx.Response:
+        time.forward(14)
+        raise error("scripted")
+
+    wire.on("POST", RECEIVER, late)
+    began = time.now
+    assert deliver(untold)["wait"] == 300
+    record = account.task().deliveries[-1]
+    assert (record["at"], record["ms"]) == (began, 14_000)
+    assert error.__name__ in record["error"]
+    assert "status" not in record
+
+
+def test_a_delivery_that_another_has_replaced_leaves(account: Account, wire: Wire, untold: Task) -> None:
+    assert deliver(untold, generation=0)["next"] == "leave"
+    assert len(wire.sent("POST", RECEIVER)) == 1
+    assert account.task() == untold

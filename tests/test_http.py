@@ -1,0 +1,407 @@
+"""THE socket, against peers on 127.0.0.1 that misbehave; and its guard, against a corpus of addresses."""
+
+import gzip
+import io
+import json
+import socket
+import socketserver
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from darkroom import http
+from darkroom.errors import DarkroomError, ForbiddenAddress, NoReply, NotSent, OutputUnavailable
+from darkroom.wire import Request
+from tests.conftest import Wire
+
+#: Nothing of it but the host may ever be told.
+URL = "https://peer.example/secret?signature=secret"
+POST = Request("POST", URL, {"authorization": "Bearer secret"}, b"the body")
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DATA = Path(__file__).parent / "data"
+Talk = Callable[[socket.socket], None]
+
+
+class Peer(socketserver.ThreadingTCPServer):
+    """Hears a request out, then talks as it was told to, and hangs up."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *talks: Talk) -> None:
+        self.talks, self.heard = list(talks), list[bytes]()
+        super().__init__(("127.0.0.1", 0), Conversation)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """The other side has hung up first."""
+
+
+class Conversation(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        assert isinstance(self.server, Peer)
+        head = b"".join(iter(self.rfile.readline, b"\r\n"))
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+        self.server.heard.append(head + b"\r\n" + self.rfile.read(length))
+        talks = self.server.talks
+        (talks.pop(0) if len(talks) > 1 else talks[0])(self.request)
+
+
+class Here(http.Public):
+    """peer.example is at 127.0.0.1; the guard stands before everything else."""
+
+    def __init__(self, port: int, scheme: str) -> None:
+        self._port, self._scheme = port, scheme
+
+    async def pin(self, url: httpx.URL) -> httpx.URL:
+        if (url.scheme, url.host) != ("https", "peer.example"):
+            return await super().pin(url)
+        return url.copy_with(scheme=self._scheme, host="127.0.0.1", port=self._port)
+
+
+Serve = Callable[..., Peer]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start a peer that talks like this, once for each connection, the last way again and again."""
+    with ExitStack() as stack:
+
+        def start(*talks: Talk, scheme: str = "http") -> Peer:
+            peer = stack.enter_context(Peer(*talks))
+            threading.Thread(target=peer.serve_forever, args=(0.01,), daemon=True).start()
+            stack.callback(peer.shutdown)
+            monkeypatch.setattr(http, "transport", lambda: Here(peer.server_address[1], scheme))
+            return peer
+
+        yield start
+
+
+def say(*parts: bytes, pause: float = 0) -> Talk:
+    def talk(connection: socket.socket) -> None:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause)
+
+    return talk
+
+
+def drip(*parts: bytes) -> Talk:
+    """A byte now and then, for ever: each read is soon answered, and nothing comes to an end."""
+    return say(*parts, *[b"a"] * 200, pause=0.02)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def page(body: bytes = b"", status: str = "200 OK", *headers: str) -> Talk:
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return say("\r\n".join([*head, "\r\n"]).encode() + body)
+
+
+def fails(error: type[DarkroomError], attempt: Callable[[], object]) -> None:
+    """It fails like this, soon, and without telling what is secret."""
+    started = time.monotonic()
+    with pytest.raises(error) as caught:
+        attempt()
+    assert time.monotonic() - started < 2
+    assert "secret" not in str(caught.value)
+
+
+def send(deadline: float = 1.5, cap: int = 1_000_000) -> Any:
+    return http.send(POST, deadline=deadline, cap=cap)
+
+
+def fetch(deadline: float = 1.5, cap: int = 1_000_000) -> bytes:
+    file = io.BytesIO()
+    http.fetch(URL, file, deadline=deadline, cap=cap)
+    return file.getvalue()
+
+
+def test_a_request_arrives_as_it_is_and_each_on_a_connection_of_its_own(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    peer = serve(page(b"{}", "201 Created", "X-Request-Id: 7", "Set-Cookie: a=b"))
+    replies = [send(), send()]
+    assert [(reply.status, reply.headers["x-request-id"], reply.body) for reply in replies] == [(201, "7", b"{}")] * 2
+    head, _, body = peer.heard[1].partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert (lines[0], body, len(peer.heard)) == ("post /secret?signature=secret http/1.1", b"the body", 2)
+    assert {"host: peer.example", "accept-encoding: identity", "authorization: bearer secret"} <= set(lines)
+    assert not any(line.startswith("cookie") for line in lines)
+
+
+DRIPS = {
+    "no word": say(b"", pause=3),
+    "a head": drip(HEAD + b"x-filler: "),
+    "many heads": say(*[b"HTTP/1.1 103 Early Hints\r\n\r\n"] * 200, pause=0.02),
+    "a body": drip(HEAD + b"Content-Length: 9000\r\n\r\n"),
+    "chunks": say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\na\r\n"] * 200, pause=0.02),
+}
+
+
+@pytest.mark.parametrize("talk", DRIPS.values(), ids=DRIPS)
+def test_a_peer_that_drips_cannot_stretch_the_deadline(serve: Serve, talk: Talk) -> None:
+    serve(talk)
+    started = time.monotonic()
+    fails(NoReply, lambda: send(deadline=0.2))
+    fails(OutputUnavailable, lambda: fetch(deadline=0.2))
+    assert 0.4 <= time.monotonic() - started < 1.2
+
+
+BROKEN = {
+    "hangs up": say(),
+    "resets": reset,
+    "half a head": say(HEAD + b"Content-Le"),
+    "half a body": say(HEAD + b"Content-Length: 9\r\n\r\nhalf"),
+    "half a chunk": say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\nhalf"),
+    "no last chunk": say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"),
+    "no chunk at all": say(HEAD + b"Transfer-Encoding: chunked\r\n\r\nhalf\r\n"),
+    "no HTTP": say(b"220 mail.example ESMTP\r\n"),
+    "two lengths": say(HEAD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nhalf"),
+    "no length": say(HEAD + b"Content-Length: -1\r\n\r\nhalf"),
+    "an endless head": say(HEAD + b"x: " + b"x" * 300_000),
+}
+
+
+@pytest.mark.parametrize("talk", BROKEN.values(), ids=BROKEN)
+def test_a_reply_that_breaks_off_may_have_been_acted_upon(serve: Serve, talk: Talk) -> None:
+    peer = serve(talk)
+    fails(NoReply, send)
+    assert len(peer.heard) == 1
+    fails(OutputUnavailable, fetch)
+
+
+def test_a_reply_is_read_up_to_the_cap_and_not_beyond(serve: Serve) -> None:
+    serve(page(b"x" * 1000))
+    assert len(send(cap=1000).body) == len(fetch(cap=1000)) == 1000
+    fails(NoReply, lambda: send(cap=999))
+    fails(OutputUnavailable, lambda: fetch(cap=999))
+
+
+def test_who_is_not_there_was_sent_nothing(serve: Serve) -> None:
+    peer = serve(page())
+    peer.shutdown()
+    peer.server_close()
+    fails(NotSent, send)
+    fails(OutputUnavailable, fetch)
+
+
+def test_who_cannot_greet_in_tls_was_sent_nothing(serve: Serve) -> None:
+    peer = serve(page(), scheme="https")
+    peer.RequestHandlerClass = type("Greeting", (socketserver.BaseRequestHandler,), {"handle": greet_in_plain_text})
+    fails(NotSent, send)
+
+
+def greet_in_plain_text(conversation: socketserver.BaseRequestHandler) -> None:
+    conversation.request.sendall(HEAD + b"\r\n")
+
+
+def test_a_compressed_reply_is_not_expanded(serve: Serve) -> None:
+    bomb = gzip.compress(bytes(10_000_000))
+    serve(page(bomb, "200 OK", "Content-Encoding: gzip"))
+    assert send(cap=20_000).body == fetch(cap=20_000) == bomb
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_request_follows_no_redirect(serve: Serve, status: int) -> None:
+    peer = serve(page(b"", f"{status} Elsewhere", "Location: https://elsewhere.example/"))
+    assert (send().status, len(peer.heard)) == (status, 1)
+
+
+def test_an_output_is_followed_through_two_redirects_without_credentials(serve: Serve) -> None:
+    peer = serve(page(b"", "302 Found", "Location: /b"), page(b"", "307 Over there", "Location: /c"), page(b"picture"))
+    assert fetch() == b"picture"
+    assert [one.split(b" ")[1] for one in peer.heard[1:]] == [b"/b", b"/c"]
+    assert not any(b"authorization" in one.lower() for one in peer.heard)
+    peer = serve(page(b"", "302 Found", "Location: /again"))
+    fails(OutputUnavailable, fetch)
+    assert len(peer.heard) == 3
+
+
+@pytest.mark.parametrize("where", ["https://127.0.0.1/", "https://[::1]/", "http://8.8.8.8/", "file:///etc/passwd"])
+def test_a_redirect_is_guarded_like_the_first_address(serve: Serve, where: str) -> None:
+    peer = serve(page(b"", "302 Found", f"Location: {where}"), page(b"inside"))
+    fails(OutputUnavailable, fetch)
+    assert len(peer.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "status", ["204 No Content", "206 Partial", "304 Not Modified", "403 Expired", "404 Gone", "500"]
+)
+def test_only_a_200_is_an_output(serve: Serve, status: str) -> None:
+    serve(page(b"", status))
+    fails(OutputUnavailable, fetch)
+
+
+RAISED = [
+    each
+    for each in (getattr(httpx, name) for name in httpx.__all__)
+    if isinstance(each, type) and issubclass(each, Exception)
+]
+
+
+def scripted(wire: Wire, error: type[Exception]) -> None:
+    def broken(request: httpx.Request) -> httpx.Response:
+        raise error.__new__(error, "secret")
+
+    wire.on("POST", URL, broken)
+    wire.on("GET", URL, broken)
+
+
+def test_of_all_that_httpx_raises_only_these_mean_that_nothing_was_sent(wire: Wire) -> None:
+    not_sent = set()
+    for error in [*RAISED, ZeroDivisionError, OSError, ssl.SSLError, UnicodeError, RuntimeError, EOFError]:
+        scripted(wire, error)
+        with pytest.raises((NotSent, NoReply)) as caught:
+            send()
+        assert "secret" not in str(caught.value)
+        if caught.type is NotSent:
+            not_sent.add(error.__name__)
+    assert len(RAISED) > 25
+    assert not_sent == {
+        *("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"),
+        *("UnsupportedProtocol", "LocalProtocolError", "InvalidURL"),
+    }
+
+
+@pytest.mark.parametrize(
+    "error", [each for each in RAISED if issubclass(each, httpx.TransportError | httpx.InvalidURL)]
+)
+def test_an_output_that_cannot_be_copied_is_unavailable(wire: Wire, error: type[Exception]) -> None:
+    scripted(wire, error)
+    fails(OutputUnavailable, fetch)
+
+
+def corpus(name: str) -> list[str]:
+    lines = (DATA / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@pytest.fixture
+def dns(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """What names resolve to. Numbers are left to the real resolver, which knows more spellings than one would think."""
+    real = socket.getaddrinfo
+    names = {
+        "example.com": ["93.184.215.14"],
+        "inside.example": ["127.0.0.1"],
+        "mixed.example": ["93.184.215.14", "10.0.0.1"],
+        "localhost": ["::1", "127.0.0.1"],
+        "localhost.": ["127.0.0.1"],
+        "metadata.google.internal": ["169.254.169.254"],
+        "instance-data": ["169.254.169.254"],
+        "127.0.0.1.nip.io": ["127.0.0.1"],
+    }
+
+    def getaddrinfo(host: str, port: object, **more: Any) -> Any:
+        if host in names:
+            return [(0, 0, 0, "", (address, 0)) for address in names[host]]
+        return real(
+            host, None, flags=0 if host.replace(".", "").isalnum() and host[0].isdigit() else socket.AI_NUMERICHOST
+        )
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Where sockets were connected to, or would have been."""
+    places: list[Any] = []
+
+    def connect(_: socket.socket, address: Any) -> None:
+        places.append(address[:2])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect)
+    return places
+
+
+@pytest.mark.parametrize("address", corpus("forbidden_addresses.txt"))
+def test_no_socket_is_connected_to_a_forbidden_address(
+    dns: dict[str, list[str]], connected: list[Any], address: str
+) -> None:
+    literal = f"[{address}]" if ":" in address else address
+    dns["example.com"], dns["mixed.example"] = [address], ["93.184.215.14", address]
+    for host in (literal, "example.com", "mixed.example"):
+        fails(ForbiddenAddress, lambda host=host: http.examine(f"https://{host}/secret"))  # type: ignore[misc]
+        fails(ForbiddenAddress, lambda host=host: http.send(Request("POST", f"https://{host}/secret"), deadline=1))  # type: ignore[misc]
+    assert connected == []
+
+
+@pytest.mark.parametrize("url", [json.loads(line) for line in corpus("forbidden_urls.txt")])
+def test_no_socket_is_connected_for_a_forbidden_url(dns: dict[str, list[str]], connected: list[Any], url: str) -> None:
+    with pytest.raises((ForbiddenAddress, NotSent, NoReply)):
+        http.send(Request("POST", url), deadline=1)
+    assert connected == []
+
+
+PUBLIC = [
+    *("1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.1", "100.63.255.255", "100.128.0.1", "169.253.255.255"),
+    *("172.15.255.255", "172.32.0.1", "192.167.255.255", "198.17.255.255", "198.20.0.1", "223.255.255.255"),
+    *("2606:4700:4700::1111", "2001:4860:4860::8888", "2a00:1450:4001:829::200e"),
+]
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_is_connected_to_as_it_was_looked_up(
+    dns: dict[str, list[str]], connected: list[Any], address: str
+) -> None:
+    dns["example.com"] = [address]
+    http.examine("https://example.com/")
+    assert connected == []
+    fails(NotSent, lambda: http.send(Request("POST", "https://example.com:8443/secret"), deadline=1))
+    assert connected == [(address, 8443)]
+
+
+def test_a_name_that_nobody_knows_was_sent_nothing_and_may_be_known_later(
+    dns: dict[str, list[str]], connected: list[Any]
+) -> None:
+    http.examine("https://unknown.example/secret")
+    fails(NotSent, lambda: http.send(Request("POST", "https://unknown.example/secret"), deadline=1))
+    fails(OutputUnavailable, lambda: http.fetch("https://unknown.example/secret", io.BytesIO(), deadline=1, cap=1))
+
+
+def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "CONNECT_S", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1.5))
+    started = time.monotonic()
+    fails(NotSent, send)
+    assert time.monotonic() - started < 1
+
+
+def test_one_lookup_is_pinned_and_the_certificate_must_be_that_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    lookups, requests, options = list[str](), list[httpx.Request](), dict[str, Any]()
+
+    def rebind(host: str, *_: Any, **__: Any) -> Any:
+        lookups.append(host)
+        return [(0, 0, 0, "", ("93.184.215.14" if len(lookups) == 1 else "127.0.0.1", 0))]
+
+    class Inner(httpx.AsyncBaseTransport):
+        def __init__(self, **given: Any) -> None:
+            options.update(given)
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            requests.append(request)
+            return httpx.Response(200, stream=httpx.ByteStream(b"{}"))
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebind)
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", Inner)
+    assert send().status == 200
+    (request,) = requests
+    assert (lookups, request.url.host) == (["peer.example"], "93.184.215.14")
+    assert (request.headers["host"], request.extensions["sni_hostname"]) == ("peer.example", "peer.example")
+    assert (options["retries"], options["trust_env"]) == (0, False)
+    assert (options["verify"].verify_mode, options["verify"].check_hostname) == (ssl.CERT_REQUIRED, True)

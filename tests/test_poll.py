@@ -1,0 +1,374 @@
+"""A driver's visit: functions/poll.py, and what darkroom/inquiry.py decides there."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from darkroom import aws, store
+from darkroom.answer import Finished
+from darkroom.driver import GRACE_MS, LAST_TURN
+from darkroom.task import Failure, Status, Task
+from tests.conftest import (
+    CREATE,
+    GATEWAY,
+    OUTPUT,
+    QUESTION,
+    Account,
+    Clock,
+    Context,
+    Event,
+    Wire,
+    call,
+    prediction,
+    step,
+    submit,
+)
+
+CANCEL = f"{QUESTION}/cancel"
+HALF_AN_HOUR = 30 * 60
+
+
+def poll(task: Task, turn: int = 0, **changes: Any) -> Event:
+    answer: Event = call("poll", step(task, turn, **changes))
+    return answer
+
+
+def found(answer: Event) -> tuple[str, int]:
+    return answer["next"], answer["wait"]
+
+
+def failure(account: Account) -> Failure:
+    task = account.task()
+    assert task.status is Status.COLLECTING
+    assert task.failure is not None
+    return task.failure
+
+
+@pytest.fixture
+def accepted(account: Account, wire: Wire, time: Clock) -> Task:
+    """A task whose gateway was not there."""
+    wire.on("POST", CREATE, httpx.ConnectError)
+    submit()
+    return account.task()
+
+
+@pytest.fixture
+def submitting(account: Account, wire: Wire, time: Clock) -> Task:
+    """A task that was posted, and no reply came."""
+    wire.on("POST", CREATE, httpx.ReadTimeout)
+    submit()
+    return account.task()
+
+
+def test_a_gateway_at_work_is_asked_again_later(account: Account, wire: Wire, time: Clock, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("processing"))
+    time.forward(4)
+    assert poll(running) == {**step(running, 1), "wait": 1, "next": "wait"}
+    assert account.task() == running
+    (question,) = wire.sent("GET")
+    assert question.headers["authorization"] == "Bearer vectornode-key"
+
+
+@pytest.mark.parametrize(("elapsed", "wait"), [(1, 1), (20, 5), (60, 15), (120, 30), (1000, 30), (1790, 11)])
+def test_the_wait_grows_with_the_time_that_has_passed(
+    wire: Wire, time: Clock, running: Task, elapsed: int, wait: int
+) -> None:
+    wire.on("GET", QUESTION, prediction("processing"))
+    time.forward(elapsed)
+    assert found(poll(running)) == ("wait", wait)
+
+
+@pytest.mark.parametrize("word", ["queued", "", None, 7, ["succeeded"], "SUCCEEDED", {"failed": True}], ids=str)
+def test_a_status_that_is_not_known_means_running(account: Account, wire: Wire, running: Task, word: Any) -> None:
+    wire.on("GET", QUESTION, prediction(word, output=OUTPUT, error="?"))
+    assert poll(running)["next"] == "wait"
+    assert account.task() == running
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.ConnectError,
+        httpx.ReadTimeout,
+        httpx.RemoteProtocolError,
+        ZeroDivisionError,
+        httpx.Response(401, json={"detail": "who are you?"}),
+        httpx.Response(404, json={"status": "failed"}),
+        httpx.Response(429, headers={"retry-after": "9"}),
+        httpx.Response(500, json={"status": "failed"}),
+        httpx.Response(502, html="<html>nginx</html>"),
+        httpx.Response(200, html="<!doctype html><title>gateway</title>"),
+        httpx.Response(200, json=["failed"]),
+        httpx.Response(200, content=b"\xff\xfe"),
+        httpx.Response(200, content=b" " * 1_100_000),
+    ],
+    ids=lambda answer: answer.__name__ if isinstance(answer, type) else f"{answer.status_code}-{len(answer.content)}",
+)
+def test_a_question_without_an_answer_is_only_asked_again(
+    account: Account, wire: Wire, running: Task, answer: Any
+) -> None:
+    wire.on("GET", QUESTION, answer)
+    assert poll(running)["next"] == "wait"
+    assert account.task() == running
+
+
+def test_addresses_in_a_reply_are_not_followed(account: Account, wire: Wire, running: Task) -> None:
+    elsewhere = {name: f"https://api.replicate.com/v1/{name}" for name in ("get", "cancel", "stream")}
+    redirect = httpx.Response(307, headers={"location": elsewhere["get"]})
+    wire.on("GET", QUESTION, prediction("processing", urls=elsewhere), redirect)
+    wire.on("POST", CANCEL, prediction("processing", urls=elsewhere))
+    store.ask_to_cancel(running)
+    for turn in range(4):
+        assert poll(running, turn)["next"] == "wait"
+    assert len(wire.requests) == 1 + 4 + 4
+    assert all(str(request.url).startswith(f"{GATEWAY}/") for request in wire.requests)
+
+
+def test_outputs_are_noted_and_left_for_finalize(account: Account, wire: Wire, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("succeeded", output=[OUTPUT, f"{OUTPUT}?2"]))
+    assert found(poll(running)) == ("finalize", 0)
+    task = account.task()
+    assert (task.status, task.failure) == (Status.COLLECTING, None)
+    assert (task.outputs, task.several) == ((OUTPUT, f"{OUTPUT}?2"), True)
+    assert wire.sent("GET", OUTPUT) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "words"),
+    [
+        (prediction("failed", error="NSFW content (E005)"), "gateway_failed", "NSFW content (E005)"),
+        (prediction("failed", error={"message": "out of paint"}), "gateway_failed", "out of paint"),
+        (prediction("failed", error=None), "gateway_failed", "gives no reason"),
+        (prediction("canceled"), "canceled", "was canceled"),
+        (prediction("aborted", error="deadline"), "canceled", "deadline"),
+        (prediction("succeeded", output=None), "gateway_failed", "no output"),
+        (prediction("succeeded", output=[]), "gateway_failed", "no output"),
+        (prediction("succeeded", output=OUTPUT, data_removed=True), "output_lost", "already deleted"),
+    ],
+)
+def test_a_failure_is_noted_in_the_gateways_own_words(
+    account: Account, wire: Wire, running: Task, reply: httpx.Response, code: str, words: str
+) -> None:
+    wire.on("GET", QUESTION, reply)
+    assert found(poll(running)) == ("finalize", 0)
+    assert failure(account).code == code
+    assert words in failure(account).message
+
+
+def test_what_another_driver_has_heard_meanwhile_stands(account: Account, wire: Wire, running: Task) -> None:
+    def outrun(request: httpx.Request) -> httpx.Response:
+        assert store.hear(running, Finished((OUTPUT,), several=False))
+        return prediction("failed", error="too late")
+
+    wire.on("GET", QUESTION, outrun)
+    assert found(poll(running)) == ("wait", 1)
+    assert account.task().failure is None
+    assert found(poll(running)) == ("finalize", 0)
+
+
+def test_what_could_not_be_sent_is_posted_by_the_driver(account: Account, wire: Wire, accepted: Task) -> None:
+    wire.on("POST", CREATE, prediction())
+    assert found(poll(accepted)) == ("wait", 4)
+    task = account.task()
+    assert (task.status, task.ticket) == (Status.RUNNING, "gm72dcl0hqzg9dyozwvntt2wj0")
+    assert [attempt["outcome"] for attempt in task.attempts] == ["not_sent", "accepted"]
+
+
+def test_what_the_driver_posts_may_be_rejected(account: Account, wire: Wire, accepted: Task) -> None:
+    wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no such ratio"}))
+    assert found(poll(accepted)) == ("finalize", 0)
+    assert (failure(account).code, failure(account).message) == ("invalid_input", "no such ratio")
+
+
+def test_a_gateway_that_stays_away_is_tried_less_and_less_often(wire: Wire, time: Clock, accepted: Task) -> None:
+    waits = []
+    for turn in range(6):
+        waits.append(poll(accepted, turn)["wait"])
+        time.forward(waits[-1])
+    assert waits == [4, 8, 16, 32, 60, 60]
+    assert len(wire.sent("POST")) == 7
+
+
+@pytest.mark.parametrize(("asked", "wait"), [("17", 17), ("Fri, 20 Nov 2026 12:00:40 GMT", 40), ("86400", 1801)])
+def test_a_busy_gateway_says_itself_when_to_come_again(
+    account: Account, wire: Wire, accepted: Task, asked: str, wait: int
+) -> None:
+    wire.on("POST", CREATE, httpx.Response(429, headers={"retry-after": asked}))
+    assert found(poll(accepted)) == ("wait", wait)
+    assert account.task().status is Status.ACCEPTED
+
+
+def test_no_post_is_begun_by_a_driver_that_has_no_time_for_it(wire: Wire, accepted: Task) -> None:
+    assert call("poll", step(accepted), Context(remaining=6_000))["next"] == "wait"
+    assert len(wire.sent("POST")) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (httpx.ConnectError, "never_sent", "ConnectError"),
+        (httpx.Response(429, json={"detail": "slow down"}), "never_sent", "slow down"),
+        (httpx.Response(401, json={"detail": "bad token"}), "gateway_auth", "bad token"),
+        (httpx.Response(403, json={"detail": "forbidden"}), "gateway_auth", "forbidden"),
+        (httpx.Response(402, json={"detail": "no credit"}), "gateway_credit", "no credit"),
+    ],
+)
+def test_what_nobody_took_before_the_deadline_has_failed(
+    account: Account, wire: Wire, time: Clock, answer: Any, code: str, words: str
+) -> None:
+    wire.on("POST", CREATE, answer)
+    submit()
+    time.forward(HALF_AN_HOUR)
+    assert found(poll(account.task())) == ("finalize", 0)
+    assert (failure(account).code, failure(account).may_be_billed) == (code, False)
+    assert words in failure(account).message
+    assert len(wire.requests) == 1
+
+
+def test_a_model_that_no_key_was_put_for_fails_at_the_deadline(account: Account, wire: Wire, time: Clock) -> None:
+    account.delete("gateways/vectornode")
+    submit()
+    assert poll(account.task())["next"] == "wait"
+    time.forward(HALF_AN_HOUR)
+    poll(account.task())
+    assert failure(account).code == "never_sent"
+    assert "has a key" in failure(account).message
+    assert wire.requests == []
+
+
+def test_a_claim_is_waited_for_as_long_as_it_may_be_posting(wire: Wire, time: Clock, submitting: Task) -> None:
+    assert found(poll(submitting)) == ("wait", 30)
+    time.forward(50)
+    assert found(poll(submitting)) == ("wait", 9)  # 28 s of the invocation and 30 s more, not a second too early
+    assert len(wire.requests) == 1
+
+
+def test_a_claim_that_ran_out_is_never_posted_again(
+    account: Account, wire: Wire, time: Clock, submitting: Task
+) -> None:
+    wire.on("POST", CREATE, prediction())
+    time.forward(59)
+    assert [poll(submitting, turn)["next"] for turn in range(3)] == ["finalize"] * 3
+    unknown = failure(account)
+    assert (unknown.code, unknown.may_be_billed, unknown.retryable) == ("submission_unknown", True, False)
+    submit()
+    assert len(wire.requests) == 1
+
+
+def test_what_is_canceled_before_it_was_sent_is_never_sent(account: Account, wire: Wire, accepted: Task) -> None:
+    store.ask_to_cancel(accepted)
+    assert found(poll(accepted)) == ("finalize", 0)
+    assert (failure(account).code, failure(account).may_be_billed) == ("canceled", False)
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("status", ["canceled", "succeeded", "processing"])
+def test_a_gateway_that_is_asked_to_cancel_has_the_final_word(
+    account: Account, wire: Wire, running: Task, status: str
+) -> None:
+    store.ask_to_cancel(running)
+    wire.on("POST", CANCEL, httpx.Response(404, html="<html>no such page</html>"))
+    wire.on("GET", QUESTION, prediction(status, output=OUTPUT))
+    next_state = poll(running)["next"]
+    task = account.task()
+    assert [one.headers["authorization"] for one in wire.sent("POST", CANCEL)] == ["Bearer vectornode-key"]
+    assert (next_state, task.status, task.failure and task.failure.code) == {
+        "canceled": ("finalize", Status.COLLECTING, "canceled"),
+        "succeeded": ("finalize", Status.COLLECTING, None),
+        "processing": ("wait", Status.RUNNING, None),
+    }[status]
+
+
+def test_at_the_deadline_the_gateway_is_asked_once_more_and_told_to_stop(
+    account: Account, wire: Wire, time: Clock, running: Task
+) -> None:
+    wire.on("GET", QUESTION, prediction("processing"))
+    wire.on("POST", CANCEL, httpx.ReadTimeout)
+    time.forward(HALF_AN_HOUR)
+    assert found(poll(running)) == ("finalize", 0)
+    assert (failure(account).code, failure(account).may_be_billed) == ("timed_out", True)
+    assert [(one.method, str(one.url)) for one in wire.requests[1:]] == [("GET", QUESTION), ("POST", CANCEL)]
+
+
+def test_what_is_finished_at_the_deadline_is_kept(account: Account, wire: Wire, time: Clock, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("succeeded", output=OUTPUT))
+    time.forward(HALF_AN_HOUR + 60)
+    poll(running)
+    assert (account.task().outputs, account.task().failure) == ((OUTPUT,), None)
+    assert wire.sent("POST", CANCEL) == []
+
+
+def test_a_driver_that_another_has_replaced_leaves(account: Account, wire: Wire, running: Task) -> None:
+    assert poll(running, generation=0)["next"] == "leave"
+    assert len(wire.requests) == 1
+    assert account.task() == running
+
+
+def test_a_task_that_has_ended_goes_to_finalize_unasked(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", CREATE, httpx.Response(400))
+    submit()
+    assert account.task().status is Status.FAILED
+    assert found(poll(account.task(), turn=1)) == ("finalize", 0)
+    assert len(wire.requests) == 1
+
+
+def test_after_its_last_turn_a_driver_leaves_the_task_to_the_sweeper(
+    account: Account, wire: Wire, time: Clock, running: Task
+) -> None:
+    wire.on("GET", QUESTION, prediction("processing"))
+    time.forward(60)
+    assert found(poll(running, LAST_TURN - 2)) == ("wait", 15)
+    assert found(poll(running, LAST_TURN - 1)) == ("leave", 0)
+    time.forward(16)
+    assert call("sweep", {}) == {"rescued": 1}
+    assert account.executions()[f"{running.task_id}-2"]["turn"] == 0
+
+
+def test_a_last_word_is_finalized_even_in_the_last_turn(wire: Wire, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("succeeded", output=OUTPUT))
+    assert poll(running, LAST_TURN - 1)["next"] == "finalize"
+
+
+def test_a_living_driver_moves_due_ahead_and_seldom(
+    account: Account, wire: Wire, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = 0
+
+    def counted(**update: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        return write(**update)
+
+    write = aws.dynamodb().update_item
+    monkeypatch.setattr(aws.dynamodb(), "update_item", counted)
+    wire.on("GET", QUESTION, prediction("processing"))
+    turn = 0
+    while time.now < running.created + 600_000:
+        answer = poll(running, turn)
+        due = account.task().due
+        time.forward(answer["wait"])
+        turn += 1
+        assert due is not None
+        assert due >= time.now + GRACE_MS // 3
+    assert 1 <= writes <= 600 // 60
+
+
+def test_a_version_that_is_not_known_is_an_error(running: Task) -> None:
+    with pytest.raises(ValueError, match="version 7"):
+        poll(running, v=7)
+
+
+def test_a_second_look_takes_the_outputs_where_they_are_now(account: Account, wire: Wire, collecting: Task) -> None:
+    wire.on("GET", QUESTION, prediction("succeeded", output=f"{OUTPUT}?fresh"))
+    assert found(poll(collecting, turn=0)) == ("finalize", 0)
+    assert account.task().outputs == (OUTPUT,)
+    assert found(poll(collecting, turn=1)) == ("finalize", 0)
+    assert account.task().outputs == (f"{OUTPUT}?fresh",)
+
+
+@pytest.mark.parametrize("answer", [httpx.ReadTimeout, prediction("failed"), prediction("processing")], ids=repr)
+def test_a_second_look_takes_nothing_away(account: Account, wire: Wire, collecting: Task, answer: Any) -> None:
+    wire.on("GET", QUESTION, answer)
+    assert found(poll(collecting, turn=1)) == ("finalize", 0)
+    assert account.task() == collecting

@@ -1,0 +1,143 @@
+"""The only recovery besides the drivers themselves: functions/sweep.py."""
+
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from darkroom import aws
+from darkroom.driver import GRACE_MS
+from darkroom.task import Delivery, Status, Task
+from tests.conftest import (
+    CREATE,
+    QUESTION,
+    RECEIVER,
+    Account,
+    Clock,
+    Wire,
+    call,
+    event,
+    order,
+    prediction,
+    step,
+    submit,
+)
+
+OVERDUE = GRACE_MS / 1000 + 1
+
+
+def sweep() -> int:
+    rescued: int = call("sweep", event("sweep"))["rescued"]
+    return rescued
+
+
+@pytest.fixture
+def undriven(account: Account, time: Clock, monkeypatch: pytest.MonkeyPatch) -> Task:
+    """A task whose driver could not be started."""
+
+    def throttled(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "StartExecution")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.stepfunctions(), "start_execution", throttled)
+        submit(order(webhook=RECEIVER))
+    return account.task()
+
+
+def test_a_task_without_a_driver_gets_the_next_one(account: Account, time: Clock, undriven: Task) -> None:
+    assert account.executions() == {}
+    time.forward(OVERDUE)
+    assert sweep() == 1
+    task = account.task()
+    assert (task.status, task.generation, task.due) == (Status.ACCEPTED, 2, time.now + GRACE_MS)
+    assert account.executions() == {f"{task.task_id}-2": {**step(task), "wait": 0}}
+
+
+def test_the_next_driver_brings_the_task_on_its_way(account: Account, wire: Wire, time: Clock, undriven: Task) -> None:
+    wire.on("POST", CREATE, prediction())
+    time.forward(OVERDUE)
+    sweep()
+    (started,) = account.executions().values()
+    assert call("poll", started)["next"] == "wait"
+    assert account.task().status is Status.RUNNING
+    assert len(wire.requests) == 1
+
+
+def test_a_task_that_is_not_due_is_left_to_its_driver(account: Account, time: Clock, running: Task) -> None:
+    time.forward(GRACE_MS / 1000)
+    assert sweep() == 0
+    assert account.task() == running
+
+
+def test_a_task_with_a_living_driver_is_left_to_it(account: Account, wire: Wire, time: Clock, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("processing"))
+    while time.now < running.created + 600_000:
+        time.forward(call("poll", step(running))["wait"])
+        assert sweep() == 0
+    assert list(account.executions()) == [running.task_id]
+
+
+def test_a_task_that_has_ended_and_was_not_announced_gets_a_delivery(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
+    wire.on("POST", RECEIVER, httpx.Response(204))
+    submit(order(webhook=RECEIVER))
+    time.forward(OVERDUE)
+    assert sweep() == 1
+    ((name, started),) = account.executions("delivery").items()
+    assert name == f"{account.task().task_id}-2"
+    assert len(account.executions("generation")) == 1
+    assert call("deliver", started)["next"] == "done"
+    assert account.task().delivery is Delivery.DELIVERED
+    time.forward(OVERDUE)
+    assert sweep() == 0
+
+
+def test_what_the_index_says_is_not_believed(
+    account: Account, wire: Wire, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outdated(**asked: Any) -> Any:
+        found = query(**asked)
+        if found["Items"]:
+            call("poll", step(running))
+        return found
+
+    query = aws.dynamodb().query
+    monkeypatch.setattr(aws.dynamodb(), "query", outdated)
+    wire.on("GET", QUESTION, prediction("processing"))
+    time.forward(OVERDUE)
+    assert sweep() == 0
+    assert (account.task().generation, len(wire.sent("GET"))) == (1, 1)
+
+
+def test_of_two_sweeps_one_starts_the_driver(
+    account: Account, time: Clock, undriven: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(**asked: Any) -> Any:
+        found = get(**asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(aws.dynamodb(), "get_item", get)
+            time.forward(0.02)
+            others.append(sweep())
+        return found
+
+    others: list[int] = []
+    get = aws.dynamodb().get_item
+    time.forward(OVERDUE)
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.dynamodb(), "get_item", overtaken)
+        assert sweep() == 0
+    assert others == [1]
+    assert list(account.executions()) == [f"{undriven.task_id}-2"]
+    assert account.task().generation == 2
+
+
+def test_a_driver_that_was_taken_for_lost_leaves_when_it_comes_back(
+    account: Account, wire: Wire, time: Clock, running: Task
+) -> None:
+    wire.on("GET", QUESTION, prediction("processing"))
+    time.forward(OVERDUE)
+    assert sweep() == 1
+    assert [call(door, step(running))["next"] for door in ("poll", "finalize", "deliver")] == ["leave"] * 3
+    assert wire.sent("GET") == []
+    assert call("poll", step(account.task()))["next"] == "wait"
