@@ -47,12 +47,12 @@ clean: ## forget everything that was set up or made
 
 .venv/ready: requirements-dev.txt
 	@python=$$(local/find-python) && echo "Setting up .venv with $$($$python --version) (once)" && $$python -m venv --clear .venv
-	@$(PYTHON) -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@$(PYTHON) -m pip install -qq --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .venv-sam/ready: requirements-sam.txt
 	@python=$$(local/find-python) && echo "Setting up .venv-sam for the SAM CLI (once)" && $$python -m venv --clear .venv-sam
-	@.venv-sam/bin/python -m pip install --quiet --require-hashes -r requirements-sam.txt
+	@.venv-sam/bin/python -m pip install -qq --require-hashes -r requirements-sam.txt
 	@touch $@
 
 # Lambda runs on arm64 by default, whose libraries cannot be imported on another processor: this build is for this one.

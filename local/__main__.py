@@ -45,13 +45,15 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="of the API; 0 takes any that is free")
     parser.add_argument("--built", type=Path, help="run what sam build made in this folder, instead of the sources")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     try:
-        with suppress(KeyboardInterrupt):
-            _run(arguments.act, arguments.port, arguments.built)
+        _run(arguments.act, arguments.port, arguments.built)
     except CloudError as error:
-        print(f"{error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 
@@ -71,7 +73,8 @@ def _run(act: str, port: int, built: Path | None) -> None:
             ),
             flush=True,
         )
-        signal.pause()
+        with suppress(KeyboardInterrupt):
+            signal.pause()
 
 
 def _find_python() -> str:
@@ -82,7 +85,10 @@ def _find_python() -> str:
     return shutil.which(found.stdout.strip()) or found.stdout.strip()
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    """Once: whoever presses Ctrl-C again while everything is being stopped would leave half of it running."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -30,9 +30,9 @@ class Authorizer:
         if until <= self._clock():
             asked = {name: value for name, value in event.items() if name not in ("body", "isBase64Encoded")}
             asked |= {"type": "REQUEST", "routeArn": route_arn, "identitySource": identity}
-            result = await self._invoke(rule.function, json.dumps(asked).encode())
-            answer = json.loads(result.payload)
-            if result.error or not isinstance(answer, dict) or not isinstance(answer.get("isAuthorized"), bool):
+            # An error's report is not an answer either.
+            answer = json.loads((await self._invoke(rule.function, json.dumps(asked).encode())).payload)
+            if not isinstance(answer, dict) or not isinstance(answer.get("isAuthorized"), bool):
                 return message(500, "Internal Server Error")
             self._answers[key] = self._clock() + rule.ttl, answer
         if not answer["isAuthorized"]:

@@ -4,11 +4,8 @@ moto keeps its state for the whole process. Each cloud is an account of its own 
 """
 
 import json
-import logging
-import socket
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
@@ -103,19 +100,20 @@ def _refused_twice(authorization: str) -> Answer:
 
 class Handler(MotoRequestHandler):
     disable_nagle_algorithm = True  # headers and body go out separately; waiting for the first's receipt costs 40 ms
+    timeout = 5  # seconds of silence, so that a caller who never asks holds up nobody
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's names
         pass
 
 
 class Endpoint(ThreadedWSGIServer):
-    """The server. Stopping it closes the connections that clients keep, and waits for their threads."""
+    """The server. Stopping it waits for the requests under way, and forgets all that the cloud kept."""
+
+    daemon_threads = False
 
     def __init__(self, dispatcher: Dispatcher) -> None:
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         super().__init__("127.0.0.1", 0, dispatcher, handler=Handler)
         self.dispatcher = dispatcher
-        self._connections: dict[socket.socket, threading.Thread] = {}
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="aws-endpoint", daemon=True)
 
     @property
@@ -125,20 +123,9 @@ class Endpoint(ThreadedWSGIServer):
     def start(self) -> None:
         self._thread.start()
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        self._connections[request] = threading.current_thread()
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            del self._connections[request]
-
     def stop(self) -> None:
         self.shutdown()
         self._thread.join()
-        for connection, thread in list(self._connections.items()):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            thread.join(timeout=5)
         self.server_close()
         for service in self.dispatcher.moto.app_instances:
             backends: Any = get_backend(service)  # type: ignore[call-overload]

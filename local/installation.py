@@ -82,8 +82,10 @@ class Installation:
 
     def _start_simulator(self, started: ExitStack) -> str:
         command = [sys.executable, "-m", "local.simulator", "--port", "0"]
-        command += ["--seed", str(self._seed), "--speed", str(self._speed), "--key", GATEWAY_KEY]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        command += ["--seed", str(self._seed), "--speed", str(self._speed), "--key", GATEWAY_KEY, "--leash"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         started.callback(_stop, process)
         if process.stdout is None or not (line := process.stdout.readline()):
             raise CloudError("The gateways' simulator did not start; what it said stands above.")
@@ -93,5 +95,6 @@ class Installation:
 def _stop(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=10)
-    if process.stdout:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()

@@ -60,7 +60,7 @@ class Schedules:
     async def _repeat(self, rule_arn: str, seconds: int, function_arn: str) -> None:
         while True:
             await asyncio.gather(self._sleep(seconds), asyncio.sleep(AT_LEAST))
-            await self._fire(rule_arn, function_arn)
+            self._go(self._fire(rule_arn, function_arn))
 
     async def _fire(self, rule_arn: str, function_arn: str) -> None:
         event = {

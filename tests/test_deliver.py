@@ -67,7 +67,7 @@ def test_every_attempt_says_the_same_under_the_same_id_signed_anew(
         assert attempt.headers["webhook-signature"] == signature
 
 
-@pytest.mark.parametrize("status", [200, 202, 204, 299])
+@pytest.mark.parametrize("status", [200, 204, 299])
 def test_a_receiver_that_has_taken_the_news_is_left_in_peace(
     account: Account, wire: Wire, time: Clock, untold: Task, status: int
 ) -> None:
@@ -89,7 +89,7 @@ def test_a_receiver_that_is_gone_is_given_up_at_once(account: Account, wire: Wir
     assert len(account.task().deliveries) == 2
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 429, 502])
+@pytest.mark.parametrize("status", [301, 307, 404, 502])
 def test_any_other_answer_is_a_failure_and_no_redirect_is_followed(
     account: Account, wire: Wire, untold: Task, status: int
 ) -> None:

@@ -104,7 +104,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def page(body: bytes = b"", status: str = "200 OK", *headers: str) -> Talk:
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return say("\r\n".join([*head, "\r\n"]).encode() + body)
 
 
@@ -157,7 +157,7 @@ def test_a_peer_that_drips_cannot_stretch_the_deadline(serve: Serve, talk: Talk)
     started = time.monotonic()
     fails(NoReply, lambda: send(deadline=0.2))
     fails(OutputUnavailable, lambda: fetch(deadline=0.2))
-    assert 0.4 <= time.monotonic() - started < 1.2
+    assert 0.4 <= time.monotonic() - started < 2
 
 
 BROKEN = {

@@ -30,6 +30,9 @@ class Operator:
 
 @pytest.fixture
 def run(account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Operator:
+    # A plain String, as template.yaml makes it.
+    name = f"/{account.stack}/tenants-table"
+    aws.ssm().put_parameter(Name=name, Value=settings.tenants_table(), Type="String", Overwrite=True)
     return Operator(account.stack, monkeypatch, capsys)
 
 

@@ -733,7 +733,11 @@ def test_the_pictures_of_one_job_differ(url: str, http: httpx.Client) -> None:
     assert len({fetched(url, address).content for address in addresses}) == 4
 
 
-@pytest.mark.parametrize("prompt", ["", "\u6c34" * 900, "word " * 3000, "x" * 3000, "two\nlines \x00 \U0001f600"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["", "\u6c34" * 900, "word " * 3000, "x" * 3000, "two\nlines \x00 \U0001f600"],
+    ids=["none", "no spaces", "no end", "no words", "signs"],
+)
 def test_any_prompt_can_be_drawn(url: str, http: httpx.Client, prompt: str) -> None:
     assert picture(url, http, prompt=prompt).size == (1024, 1024)
 

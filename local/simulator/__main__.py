@@ -1,7 +1,7 @@
-"""The command: `python -m local.simulator --port 0 [--seed 7] [--speed 1.0] [--key simulator-key …]`.
+"""The command: `python -m local.simulator --port 0 [--seed 7] [--speed 1.0] [--key simulator-key …] [--leash]`.
 
 When it is ready it prints one line of JSON, `{"url": "http://127.0.0.1:PORT"}`, and it serves until SIGTERM or
-SIGINT. It exits with 0, or with 1 and a sentence on stderr where it cannot listen at that port.
+SIGINT; on a leash, also until its standard input ends, as it does when who started it is no more. It exits with 0, or with 1 and a sentence on stderr where it cannot listen at that port.
 """
 
 import argparse
@@ -27,9 +27,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="decides how long jobs take")
     parser.add_argument("--speed", type=_speed, default=1.0, help="10 makes everything ten times faster")
     parser.add_argument("--key", action="append", help=f"a key to accept, may be repeated; {DEFAULT_KEY} by default")
+    parser.add_argument("--leash", action="store_true", help="end when standard input ends")
     wish = parser.parse_args()
     app = application(seed=wish.seed, speed=wish.speed, keys=wish.key or [DEFAULT_KEY])
-    return asyncio.run(_serve(app, wish.port))
+    return asyncio.run(_serve(app, wish.port, leash=wish.leash))
 
 
 def _port(text: str) -> int:
@@ -46,11 +47,13 @@ def _speed(text: str) -> float:
     return speed
 
 
-async def _serve(app: web.Application, port: int) -> int:
-    """Listen, say so, and serve until a signal comes; the exit status."""
+async def _serve(app: web.Application, port: int, *, leash: bool) -> int:
+    """Listen, say so, and serve until it is to end; the exit status."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if leash:
+        asyncio.get_running_loop().add_reader(sys.stdin, lambda: sys.stdin.read(1) or stop.set())
     # Held requests are not worth waiting for: whoever stops a simulator wants it gone.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

@@ -5,6 +5,7 @@ import pytest
 
 from local import http_api
 from local.cloud import Cloud
+from tests.local.conftest import eventually
 
 
 @pytest.fixture
@@ -56,13 +57,18 @@ def test_where_no_route_is_nothing_is_found(caller: httpx.Client) -> None:
 
 
 def test_a_body_may_have_ten_megabytes(caller: httpx.Client) -> None:
-    assert refusal(caller.post("/open/x", content=b"x" * (10 * 1024 * 1024 + 1))) == (413, "Request Entity Too Large")
+    assert refusal(caller.post("/nowhere", content=b"x" * (10 * 1024 * 1024 + 1))) == (413, "Request Entity Too Large")
+    assert refusal(caller.post("/nowhere", content=b"x" * (10 * 1024 * 1024))) == (404, "Not Found")
+    assert refusal(caller.post("/open/x", content=b"x" * (6 * 1024 * 1024))) == (413, "Request Entity Too Large")
     assert caller.post("/open/bare", content=b"x" * 1024 * 1024).status_code == 200
 
 
-def test_a_function_has_thirty_seconds(caller: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_api, "INTEGRATION_SECONDS", 0.0001)
-    assert refusal(caller.get("/open/bare")) == (503, "Service Unavailable")
+def test_a_caller_waits_thirty_seconds_and_the_function_goes_on(
+    caller: httpx.Client, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_api, "INTEGRATION_SECONDS", 0.2)
+    assert refusal(caller.get("/open/slow")) == (503, "Service Unavailable")
+    eventually(lambda: "went on to its end" in cloud.log_lines("Echo"))
 
 
 def asked(cloud: Cloud) -> int:

@@ -53,7 +53,7 @@ def shown(status: int, document: dict[str, Any], **headers: str) -> Response[str
 def sent(file: File) -> Response[str]:
     """A file, or the way to it; browsers shall run nothing that is in it."""
     if file.content is None:
-        return Response(302, headers={"location": str(file.location), "cache-control": "no-store"})
+        return Response(302, body="", headers={"location": str(file.location), "cache-control": "no-store"})
     headers = {
         "cache-control": "private, max-age=31536000, immutable",
         "x-content-type-options": "nosniff",
