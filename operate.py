@@ -18,10 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "layers" / "core"))
 
-from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402 - the layer's packages are found first here
+from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom import aws, catalogue, tenants  # noqa: E402
-from darkroom.errors import DarkroomError, OperatorError  # noqa: E402
+from darkroom import aws, catalogue, tenants
+from darkroom.errors import DarkroomError, OperatorError
 
 
 def gateway_key(stack: str, name: str) -> None:

@@ -51,7 +51,7 @@ class Account:
     def build(self) -> dict[str, str]:
         """Make the stack; returns the environment that template.yaml would give to functions."""
         resources = template()["Resources"]
-        for name in ("TasksTable", "TenantsTable"):
+        for name in ("TasksTable", "TenantsTable", "TimingsTable"):
             wanted = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
             properties = resources[name]["Properties"]
             chosen = {key: properties[key] for key in wanted if key in properties}
@@ -66,6 +66,7 @@ class Account:
             "STACK": self.stack,
             "TASKS_TABLE": f"{self.stack}-TasksTable",
             "TENANTS_TABLE": f"{self.stack}-TenantsTable",
+            "TIMINGS_TABLE": f"{self.stack}-TimingsTable",
             "IMAGES_BUCKET": self.bucket,
             "GENERATION_MACHINE": self._machine("generation"),
             "DELIVERY_MACHINE": self._machine("delivery"),
@@ -197,7 +198,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(scope="session")
 def _moto() -> Iterator[None]:
     """Everything that boto3 is asked is answered in this process. Once for all tests: making clients takes long."""
-    nobody = {name: "testing" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")}
+    nobody = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "testing")
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name, value in {**nobody, "AWS_DEFAULT_REGION": "us-east-1"}.items():
             patch.setenv(name, value)

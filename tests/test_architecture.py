@@ -13,7 +13,7 @@ DOORS = ROOT / "functions"
 #: What pure rooms may use of the standard library and of what is installed.
 PURE = {
     "base64", "collections", "dataclasses", "datetime", "email", "enum", "functools", "hashlib", "hmac", "importlib",
-    "json", "re", "tomllib", "types", "typing", "urllib",
+    "itertools", "json", "math", "re", "tomllib", "types", "typing", "urllib",
     "pydantic", "standardwebhooks",
 }  # fmt: skip
 

@@ -78,7 +78,7 @@ def test_a_route_may_be_on_no_list_any_more_but_its_gateway_must_be_there() -> N
 
 
 BROKEN = {
-    "no TOML": ("[gateways", "["),
+    "no TOML": ("[gateways", "TOMLDecodeError"),
     "a key twice": (GOOD + "\n[gateways.one]\n", "one"),
     "no gateways": (GOOD.replace("gateways.", "gateway."), "gateways"),
     "no models": ('[gateways.one]\nurl = "https://one.example"', "models"),

@@ -173,7 +173,11 @@ def test_tables_cost_nothing_at_rest_and_can_be_restored() -> None:
             properties = resource["Properties"]
             assert properties["BillingMode"] == "PAY_PER_REQUEST"
             assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
-            assert properties["TimeToLiveSpecification"]["Enabled"] is True
+
+
+def test_ended_tasks_leave_the_table_by_themselves() -> None:
+    expiry = {"AttributeName": "expires", "Enabled": True}
+    assert RESOURCES["TasksTable"]["Properties"]["TimeToLiveSpecification"] == expiry
 
 
 def test_nothing_has_a_fixed_physical_name() -> None:

@@ -1,7 +1,8 @@
 """The command: `python -m local.simulator --port 0 [--seed 7] [--speed 1.0] [--key simulator-key …] [--leash]`.
 
 When it is ready it prints one line of JSON, `{"url": "http://127.0.0.1:PORT"}`, and it serves until SIGTERM or
-SIGINT; on a leash, also until its standard input ends, as it does when who started it is no more. It exits with 0, or with 1 and a sentence on stderr where it cannot listen at that port.
+SIGINT; on a leash, also until its standard input ends, as it does when who started it is no more. It exits with 0, or
+with 1 and a sentence on stderr where it cannot listen at that port.
 """
 
 import argparse
@@ -53,7 +54,7 @@ async def _serve(app: web.Application, port: int, *, leash: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if leash:
-        asyncio.get_running_loop().add_reader(sys.stdin, lambda: sys.stdin.read(1) or stop.set())
+        asyncio.get_running_loop().add_reader(sys.stdin, stop.set)  # nobody writes to it, so this is its end
     # Held requests are not worth waiting for: whoever stops a simulator wants it gone.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

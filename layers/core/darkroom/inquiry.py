@@ -6,7 +6,7 @@ A question costs nothing, so any failure of one only means to ask again, until t
 
 from aws_lambda_powertools import Logger
 
-from darkroom import catalogue, clock, dialects, driver, http, keys, schedule, store, submission
+from darkroom import catalogue, clock, dialects, driver, http, keys, schedule, store, submission, timings
 from darkroom.answer import Answer, Failed, Finished, Running
 from darkroom.driver import Next, Step
 from darkroom.errors import ForbiddenAddress, NoReply, NotSent, Reason
@@ -60,7 +60,8 @@ def _try_to_post(task: Task, step: Step, remaining: float) -> tuple[Next, int]:
         case Status.SUBMITTING:
             return _wait_for_the_claim(posted)
         case Status.RUNNING:
-            return "wait", schedule.first(catalogue.catalogue().model(task.model).seconds)
+            model = catalogue.catalogue().model(task.model)
+            return "wait", schedule.first(submission.expected(model, posted.route))
         case _:
             return "finalize", 0
 
@@ -127,7 +128,11 @@ def _signed(task: Task, request: Request) -> Request:
 
 def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
     """The last word. If somebody else has moved the task meanwhile, look again at once."""
-    return ("finalize", 0) if store.hear(task, word) else ("wait", 1)
+    if store.hear(task, word) is None:
+        return "wait", 1
+    if isinstance(word, Finished) and word.seconds is not None and task.route:
+        timings.record(task.route, word.seconds)
+    return "finalize", 0
 
 
 def _never_accepted(task: Task) -> Failed:

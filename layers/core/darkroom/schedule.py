@@ -1,11 +1,22 @@
 """When to ask next. All waits are whole seconds: a Wait state knows no others."""
 
+import itertools
+import math
+from collections.abc import Mapping
+
 #: The longest pause between two questions, s: past it a caller would notice.
 LONGEST = 30
 
+#: What is remembered of a route: how many tasks took how long, in bins that grow by a seventh, from 0.25 to 900 s.
+BINS = 64
+_LOW, _HIGH = 0.25, 900.0
+_GROWTH = math.log(_HIGH / _LOW) / BINS
+#: Fewer tasks than these say less than the catalogue does.
+ENOUGH = 10
+
 
 def first(expected: float) -> int:
-    """Seconds from the start of a driver to its first question, for a model that usually takes `expected` seconds."""
+    """Seconds from the start of a driver to its first question, for a route that usually takes `expected` seconds."""
     return max(1, round(expected))
 
 
@@ -22,3 +33,19 @@ def following(elapsed: float) -> int:
 def backoff(tries: int) -> int:
     """Seconds until a request that no gateway took, in `tries` tries, is tried again."""
     return min(60, 1 << min(tries, 6))
+
+
+def bin_of(seconds: float) -> int:
+    """The bin of a duration, 0 to 63; the first and the last take what lies beyond them."""
+    return min(BINS - 1, max(0, int(math.log(max(seconds, _LOW) / _LOW) / _GROWTH)))
+
+
+def typical(counts: Mapping[int, int]) -> float | None:
+    """The median of the durations in bins, s, to within a bin's width; None if there are too few."""
+    total = sum(counts.values())
+    if total < ENOUGH:
+        return None
+    bins = sorted(counts)
+    sums = itertools.accumulate(counts[each] for each in bins)
+    median = next(each for each, below in zip(bins, sums, strict=True) if 2 * below >= total)
+    return _LOW * math.exp((median + 0.5) * _GROWTH)

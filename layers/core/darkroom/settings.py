@@ -22,6 +22,10 @@ def tenants_table() -> str:
     return _read("TENANTS_TABLE")
 
 
+def timings_table() -> str:
+    return _read("TIMINGS_TABLE")
+
+
 def images_bucket() -> str:
     return _read("IMAGES_BUCKET")
 

@@ -88,8 +88,8 @@ def hear(task: Task, word: Finished | Failed, attempt: dict[str, Any] | None = N
     """Any status before → collecting: the last word about this task is known (in reply to the POST: `attempt`)."""
     put: dict[str, Any] = {"status": Status.COLLECTING, "answered": clock.now()}
     match word:
-        case Finished(outputs, several):
-            put |= {"outputs": list(outputs), "several": several}
+        case Finished():
+            put |= {"outputs": list(word.outputs), "several": word.several}
         case Failed():
             put["failure"] = dataclasses.asdict(failure(word))
     unchanged = _claimed(task) if task.status is Status.SUBMITTING else Attr("status").eq(task.status)

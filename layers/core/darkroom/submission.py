@@ -21,9 +21,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom import catalogue, clock, dialects, driver, ending, http, keys, schedule, store, task
+from darkroom import catalogue, clock, dialects, driver, ending, http, keys, schedule, store, task, timings
 from darkroom.answer import Failed
-from darkroom.catalogue import Route
+from darkroom.catalogue import Model, Route
 from darkroom.errors import ForbiddenAddress, KeyReused, NoReply, NotSent, Reason, Rejected
 from darkroom.order import Order
 from darkroom.task import Task
@@ -69,14 +69,14 @@ def submit(
     this invocation.
     Raises UnknownModel, ForbiddenAddress, KeyReused: nothing was recorded. Raises Rejected: the task has failed.
     """
-    seconds = catalogue.catalogue().model(model).seconds
+    model_wanted = catalogue.catalogue().model(model)
     if order.webhook:
         http.examine(order.webhook)
     recorded, replayed = _record(order, model, tenant, key)
     if replayed:
         return recorded, True
     try:
-        driver.start(recorded, schedule.first(seconds))
+        driver.start(recorded, schedule.first(expected(model_wanted)))
         posted = post(recorded, remaining=remaining)
         if posted.failure:
             posted = ending.end(posted, (), origin)
@@ -111,6 +111,11 @@ def post(claimant: Task, *, remaining: float) -> Task:
     except NoReply as error:
         return _unknown(claimed, _attempt(route, Verdict.UNKNOWN, str(error)))
     return _judged(claimed, route, reply)
+
+
+def expected(model: Model, route: str | None = None) -> float:
+    """How many seconds a model takes: what its route (by default the first) has taken here, or the catalogue says."""
+    return timings.expected(route or model.routes[0].name) or model.seconds
 
 
 def verdict(reply: Reply, ticket: str | None) -> Verdict:

@@ -7,6 +7,7 @@ null, and is taken away an hour after the end.
 """
 
 import re
+from datetime import datetime
 from typing import Any
 
 from darkroom.answer import Answer, Failed, Finished, Running
@@ -42,7 +43,7 @@ def answer(reply: Reply) -> Answer:
         case "succeeded" if prediction.get("data_removed"):
             return Failed(Reason.OUTPUT_LOST, "The gateway has already deleted the output of this prediction.")
         case "succeeded":
-            return _finished(prediction.get("output"))
+            return _finished(prediction)
         case "failed":
             return Failed(Reason.GATEWAY_FAILED, _text(prediction.get("error")) or "The gateway gives no reason.")
         case "canceled" | "aborted":
@@ -63,8 +64,8 @@ def complaint(reply: Reply) -> str:
     return "no reason given"
 
 
-def _finished(output: Any) -> Answer:
-    match output:
+def _finished(prediction: dict[str, Any]) -> Answer:
+    match output := prediction.get("output"):
         case str():
             outputs = [output]
         case list():
@@ -75,7 +76,15 @@ def _finished(output: Any) -> Answer:
             outputs = []
     if not outputs:
         return Failed(Reason.GATEWAY_FAILED, "The gateway says that the prediction succeeded, but gives no output.")
-    return Finished(tuple(outputs), several=not isinstance(output, str))
+    return Finished(tuple(outputs), several=not isinstance(output, str), seconds=_seconds(prediction))
+
+
+def _seconds(prediction: dict[str, Any]) -> float | None:
+    try:
+        created, completed = (datetime.fromisoformat(prediction[each]) for each in ("created_at", "completed_at"))
+        return (completed - created).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _text(words: Any) -> str:

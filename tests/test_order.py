@@ -1,0 +1,200 @@
+"""What a caller may ask for, and every way in which it is refused."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from pydantic import ValidationError
+
+from darkroom.errors import BodyTooLarge, InvalidOrder, MalformedBody
+from darkroom.order import BODY_CAP, DEPTH_CAP, PROMPT_CAP, Order, faults, idempotency_key, literal_json
+from tests.conftest import RECEIVER, order
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False, allow_infinity=False) | some.text(),
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(), inner, max_size=4),
+    max_leaves=12,
+)
+OBJECT = some.dictionaries(some.text(), JSON, max_size=4)
+
+
+@given(OBJECT, some.booleans(), some.sampled_from([None, 2, "\t"]))
+def test_json_is_read_as_everybody_reads_it(document: dict[str, Any], escaped: bool, indent: Any) -> None:
+    text = json.dumps(document, ensure_ascii=escaped, indent=indent)
+    assert literal_json(text) == json.loads(text) == document
+
+
+MALFORMED = [
+    ("nothing", "", "not JSON"),
+    ("half of it", '{"input": {', "not JSON"),
+    ("two of them", "{}{}", "not JSON"),
+    ("a comment", "{} // why", "not JSON"),
+    ("single quotes", "{'input': 1}", "not JSON"),
+    ("a last comma", '{"input": 1,}', "not JSON"),
+    ("a byte order mark", "\ufeff{}", "not JSON"),
+    ("a line break in a string", '{"a": "b\nc"}', "not JSON"),
+    ("NaN", '{"seed": NaN}', "NaN"),
+    ("infinity", '{"seed": Infinity}', "Infinity"),
+    ("less than all", '{"seed": [-Infinity]}', "-Infinity"),
+    ("a number beyond counting", '{"seed": ' + "1" * 5000 + "}", "not JSON"),
+    ("a key twice", '{"a": 1, "a": 1}', "'a' stands twice"),
+    ("a key twice, once escaped", '{"a": 1, "\\u0061": 2}', "'a' stands twice"),
+    ("a key twice, deep inside", '{"a": [{"b": {"c": 1, "c": 2}}]}', "'c' stands twice"),
+    ("half a character", '{"a": "\\ud83d"}', "surrogate"),
+    ("half a character as a key", '{"\\udcf7": 1}', "surrogate"),
+    ("half a character, raw", '{"a": "\ud83d"}', "surrogate"),
+    ("a list", "[]", "must be a JSON object"),
+    ("a string", '"input"', "must be a JSON object"),
+    ("null", "null", "must be a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("text", "clue"), [bad[1:] for bad in MALFORMED], ids=[bad[0] for bad in MALFORMED])
+def test_json_that_could_mean_two_things_or_nothing_is_refused(text: str, clue: str) -> None:
+    with pytest.raises(MalformedBody, match=clue):
+        literal_json(text)
+
+
+def test_a_pair_of_surrogates_is_a_character() -> None:
+    assert literal_json('{"a": "\\ud83d\\udcf7"}') == {"a": "📷"}
+
+
+def nested(depth: int) -> str:
+    return '{"a":' * (depth - 1) + "{}" + "}" * (depth - 1)
+
+
+def test_a_body_may_be_nested_up_to_the_cap_and_no_deeper() -> None:
+    assert literal_json(nested(DEPTH_CAP)) == json.loads(nested(DEPTH_CAP))
+    for deep in (nested(DEPTH_CAP + 1), nested(20_000), '{"a":' + "[" * 100_000, '{"a":' + "[" * 99 + "]" * 99 + "}"):
+        with pytest.raises(MalformedBody, match="nested more than 32 deep"):
+            literal_json(deep)
+
+
+@pytest.mark.parametrize("character", ["x", "é", "灯", "📷"])
+def test_a_body_is_measured_in_bytes(character: str) -> None:
+    width = len(character.encode())
+    largest = '{"a": "' + character * ((BODY_CAP - 9) // width)
+    largest += "x" * (BODY_CAP - 2 - len(largest.encode())) + '"}'
+    assert len(largest.encode()) == BODY_CAP
+    assert literal_json(largest)
+    with pytest.raises(BodyTooLarge, match="256 KB"):
+        literal_json(largest + " ")
+
+
+def found(body: Any) -> list[dict[str, str]]:
+    with pytest.raises(ValidationError) as caught:
+        Order.model_validate(body)
+    return faults(caught.value.errors())
+
+
+def test_the_usual_order_is_taken_as_it_is() -> None:
+    taken = Order.model_validate(order(webhook=RECEIVER, webhook_events_filter=["completed"], metadata={"row": 7}))
+    assert (taken.input, taken.webhook, taken.metadata) == (order()["input"], RECEIVER, {"row": 7})
+
+
+def test_an_input_is_the_gateways_affair() -> None:
+    model_input = {"image": "https://a.example/b.png", "seed": 2**70, "size": {"width": 1.5}, "tags": [None, True]}
+    assert Order.model_validate({"input": model_input}).input == model_input
+
+
+def test_what_older_clients_still_send_does_no_harm() -> None:
+    taken = Order.model_validate(
+        order(stream=True, webhook_completed="https://a.example/", metadata=None, webhook=None)
+    )
+    assert (taken.metadata, taken.webhook) == ({}, None)
+
+
+@pytest.mark.parametrize("character", ["x", "灯", "📷"])
+def test_a_prompt_is_measured_in_bytes(character: str) -> None:
+    longest = character * (PROMPT_CAP // len(character.encode()))
+    assert Order.model_validate({"input": {"prompt": longest}}).input["prompt"] == longest
+    assert found({"input": {"prompt": longest + character}}) == [
+        {"field": "input", "message": "prompt is longer than 32768 bytes"}
+    ]
+
+
+@pytest.mark.parametrize("prompt", ["a\nb\tc\r\n", "e\u0301", "\u200d", "\u0085", "{{}}", "</script>"])
+def test_a_prompt_may_hold_whatever_can_be_read(prompt: str) -> None:
+    assert Order.model_validate({"input": {"prompt": prompt}}).input["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", " \n\u3000", 7, None, ["a"], *(f"a{chr(code)}" for code in (0, 8, 11, 27, 127))]
+)
+def test_a_prompt_that_cannot_be_drawn_is_refused(prompt: Any) -> None:
+    (fault,) = found({"input": {"prompt": prompt}})
+    assert fault["field"] == "input"
+    assert fault["message"].startswith("prompt ")
+
+
+ADDRESSES = [
+    "https://a.example",
+    "http://a.example:8080/b?c=d#e",
+    "https://[2606:4700::1]/",
+    "https://bücher.example/ü",
+]
+NO_ADDRESSES = [
+    *("", "shop", "/hook", "//a.example/", "https:///hook", "https://", "https://:443/", "ftp://a.example/"),
+    *("javascript:alert(1)", "https://user@a.example/", "https://user:word@a.example/", "https://a.example:0/"),
+    *("https://a.example:65536/", "https://a.example:port/", "https://[", "https://a.example/b c", "https://a\\b/"),
+    *("https://a.example/\r\nX: y", "https://a.exa\tmple/", " https://a.example/", "https://a.example/\x00"),
+    "https://a.example/" + "b" * 2048,
+]
+
+
+@pytest.mark.parametrize("webhook", ADDRESSES)
+def test_a_webhook_is_an_absolute_url(webhook: str) -> None:
+    assert Order.model_validate(order(webhook=webhook)).webhook == webhook
+
+
+@pytest.mark.parametrize("webhook", NO_ADDRESSES)
+def test_a_webhook_that_could_not_be_called_is_refused(webhook: str) -> None:
+    assert [fault["field"] for fault in found(order(webhook=webhook))] == ["webhook"]
+
+
+SECRETS: dict[str, Any] = {
+    "input": {"prompt": "secret\x00secret"},
+    "webhook": "secret://secret@secret/",
+    "webhook_events_filter": ["secret"],
+    "metadata": "secret",
+    "stream": "secret",
+    "webhook_completed": {"secret": 1},
+    "color": "secret",
+}
+
+
+@pytest.mark.parametrize("field", SECRETS)
+def test_a_fault_names_its_field_and_does_not_repeat_what_was_sent(field: str) -> None:
+    (fault,) = found(order(**{field: SECRETS[field]}))
+    assert fault["field"].split(".")[0] == field
+    assert fault["message"]
+    assert "secret" not in json.dumps(fault)
+
+
+def test_all_faults_are_found_at_once() -> None:
+    assert {fault["field"].split(".")[0] for fault in found(SECRETS)} == set(SECRETS)
+    assert [fault["field"] for fault in found([])] == ["body"]
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        (None, None),
+        ("order-1", "order-1"),
+        ('"order-1"', "order-1"),
+        ("  order-1 ", "order-1"),
+        ('a"b', 'a"b'),
+        ("~!" * 127 + "x", "~!" * 127 + "x"),
+    ],
+)
+def test_an_idempotency_key_is_taken_with_or_without_quotes(header: str | None, key: str | None) -> None:
+    assert idempotency_key(header) == key
+
+
+@pytest.mark.parametrize("header", ["", " ", '"', '""', '" "', "a b", "a\tb", "a\x7f", "ä", "x" * 256])
+def test_an_idempotency_key_that_could_be_mistaken_is_refused(header: str) -> None:
+    with pytest.raises(InvalidOrder) as caught:
+        idempotency_key(header)
+    assert [fault["field"] for fault in caught.value.more["errors"]] == ["Idempotency-Key"]
