@@ -60,6 +60,14 @@ def api_key(stack: str, name: str) -> None:
     print("Keep them; they are not shown again.", file=sys.stderr)
 
 
+def _check(stack: str) -> None:
+    """Raises OperatorError if there is no such stack here."""
+    try:
+        aws.ssm().get_parameter(Name=f"/{stack}/tenants-table")
+    except aws.ssm().exceptions.ParameterNotFound:
+        raise OperatorError(f"There is no stack {stack!r} in this account and region. See --stack.") from None
+
+
 def _put(stack: str, name: str, value: str, *, overwrite: bool = False) -> bool:
     """A SecureString under the stack's name; False if there is one that shall not be overwritten."""
     ssm = aws.ssm()
@@ -84,6 +92,7 @@ def main() -> int:
         command.set_defaults(run=run)
     arguments = parser.parse_args()
     try:
+        _check(arguments.stack)
         arguments.run(arguments.stack, arguments.name)
     except (DarkroomError, ClientError, BotoCoreError) as error:
         print(f"operate.py: {error}", file=sys.stderr)

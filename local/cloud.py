@@ -32,6 +32,7 @@ from local.execution import Execution
 from local.functions import Functions, Python
 from local.http_api import HttpApi
 from local.machine import Engine
+from local.permissions import Permissions
 from local.schedules import Schedules
 from local.step_functions import StepFunctions
 from local.template import REGION, read, translate
@@ -65,6 +66,7 @@ class Cloud:
         self.stack = stack
         self.outputs: dict[str, str] = {}
         self.resources: dict[str, str] = {}  # logical id to what Ref gives
+        self.permissions = Permissions()
         self._template = built / "template.yaml" if built else template
         self._parameters = dict(parameters or {})
         self._api_port = api_port
@@ -98,6 +100,7 @@ class Cloud:
         endpoint = Endpoint(
             Dispatcher(
                 self._account,
+                self.permissions,
                 lambda *call: self._wait(states.call(*call)),
                 lambda *call: self._wait(self._invoke_for_task(*call)),
             )
@@ -127,6 +130,7 @@ class Cloud:
             engine=self.engine,
             api=api,
             schedules=schedules,
+            permissions=self.permissions,
             resources=self.resources,
             outputs=self.outputs,
         )

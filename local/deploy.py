@@ -22,6 +22,7 @@ from local.http_api import HttpApi
 from local.inert import PROPERTIES, TYPES
 from local.intrinsics import Scope
 from local.machine import Engine
+from local.permissions import Permissions
 from local.schedules import Schedules
 from local.template import REGION, in_order, parameter_values
 
@@ -62,6 +63,7 @@ class Deployment:
     engine: Engine
     api: HttpApi
     schedules: Schedules
+    permissions: Permissions
     resources: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     layers: dict[str, Path] = field(default_factory=dict)  # by ARN
@@ -92,9 +94,7 @@ class Deployment:
         name = f"{self.stack}-{logical_id}-{_random(12).upper()}"
         it = Resource(logical_id, kind, name, scope.resolve(resource.get("Properties", {})))
         if kind in TYPES:
-            return Deployed(
-                name, {"Arn": f"arn:aws:iam::{self.account}:role/{name}"} if kind == "AWS::IAM::Role" else {}
-            )
+            return Deployed(name)
         if kind not in KINDS:
             raise CloudError("this type of resource is not known to the local cloud.")
         deployed = KINDS[kind](self, it)
@@ -162,7 +162,14 @@ class Deployment:
 
     # ---- What runs ----
 
+    def role(self, it: Resource) -> Deployed:
+        arn = f"arn:aws:iam::{self.account}:role/{it.name}"
+        documents = [policy["PolicyDocument"] for policy in it.take("Policies", [])]
+        self.permissions.define(arn, [statement for document in documents for statement in document["Statement"]])
+        return Deployed(it.name, {"Arn": arn})
+
     def function(self, it: Resource) -> Deployed:
+        self.permissions.grant(it.logical_id, it.take("Role"))
         arn = self._arn("lambda", f"function:{it.name}")
         variables = it.take("Environment", {}).get("Variables", {})
         logging = it.take("LoggingConfig", {})
@@ -231,6 +238,7 @@ KINDS: dict[str, Callable[[Deployment, Resource], Deployed]] = {
     "AWS::ApiGatewayV2::Stage": Deployment.stage,
     "AWS::DynamoDB::Table": Deployment.table,
     "AWS::Events::Rule": Deployment.rule,
+    "AWS::IAM::Role": Deployment.role,
     "AWS::Lambda::Function": Deployment.function,
     "AWS::Lambda::LayerVersion": Deployment.layer,
     "AWS::Logs::LogGroup": Deployment.log_group,

@@ -6,6 +6,7 @@ moto keeps its state for the whole process. Each cloud is an account of its own 
 import json
 import threading
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
@@ -15,6 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import ThreadedWSGIServer
 
 from local.errors import ApiError
+from local.permissions import Act, Permissions
 
 STATES = "AWSStepFunctions."
 FUNCTIONS = "/2015-03-31/functions/"
@@ -22,21 +24,23 @@ FUNCTIONS = "/2015-03-31/functions/"
 Answer = tuple[int, dict[str, str], bytes]
 States = Callable[[str, dict[str, Any]], dict[str, Any]]  # operation, parameters -> result; raises ApiError
 Invoke = Callable[[str, bytes], tuple[bytes, str | None]]  # function, payload -> payload, function error
-PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 413: "Payload Too Large", 500: "Internal Server Error"}
 
 
 class Dispatcher:
     """The WSGI application in front of moto."""
 
-    def __init__(self, account: str, states: States, invoke: Invoke) -> None:
+    def __init__(self, account: str, permissions: Permissions, states: States, invoke: Invoke) -> None:
         self.account = account
+        self.permissions = permissions
         self.states = states
         self.invoke = invoke
         self.moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         target, path = environ.get("HTTP_X_AMZ_TARGET", ""), environ["PATH_INFO"]
-        if target.startswith(STATES):
+        if forbidden := self.permissions.refuse(environ):
+            answer = _denied(forbidden)
+        elif target.startswith(STATES):
             answer = self._states(target.removeprefix(STATES), _body(environ))
         elif path.startswith(FUNCTIONS) and path.endswith("/invocations"):
             answer = self._function(unquote(path.removeprefix(FUNCTIONS).removesuffix("/invocations")), environ)
@@ -46,7 +50,7 @@ class Dispatcher:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
             return self.moto(environ, start_response)  # type: ignore[no-any-return]
         status, headers, body = answer
-        start_response(f"{status} {PHRASES[status]}", [*headers.items(), ("Content-Length", str(len(body)))])
+        start_response(f"{status} {HTTPStatus(status).phrase}", [*headers.items(), ("Content-Length", str(len(body)))])
         return [body]
 
     def _states(self, operation: str, body: bytes) -> Answer:
@@ -75,6 +79,16 @@ class Dispatcher:
             )
         headers["X-Amz-Executed-Version"] = "$LATEST"
         return 200, headers | ({"X-Amz-Function-Error": function_error} if function_error else {}), payload
+
+
+def _denied(act: Act) -> Answer:
+    """As the service says it: S3 in XML, the others in JSON."""
+    message = f"User {act.who} is not authorized to perform {act.action} on {act.resource}"
+    if act.resource.startswith("s3:"):
+        error = f"<Error><Code>AccessDenied</Code><Message>{escape(message)}</Message></Error>"
+        return 403, {"Content-Type": "application/xml"}, error.encode()
+    error = json.dumps({"__type": "AccessDeniedException", "message": message})
+    return 400, {"Content-Type": "application/x-amz-json-1.0"}, error.encode()
 
 
 def _body(environ: dict[str, Any]) -> bytes:

@@ -206,6 +206,7 @@ def environment(function: Function, python: Python, port: int, stream: str) -> d
         "PYTHONPATH": os.pathsep.join(str(folder) for folder in path),
         "PYTHONPYCACHEPREFIX": str(pycache()),
         **python.environment,
+        "AWS_ACCESS_KEY_ID": function.logical_id,  # whose requests these are: see permissions.py
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

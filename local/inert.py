@@ -4,9 +4,8 @@ Whatever a template says beyond this list and beyond deploy.py is refused. A tes
 """
 
 TYPES = {
-    "AWS::IAM::Role": "Nothing checks permissions here; the tests compare what is granted with what is used.",
-    "AWS::Lambda::Permission": "Nothing checks permissions here.",
-    "AWS::S3::BucketPolicy": "Nothing checks permissions here, and there is no TLS on a laptop.",
+    "AWS::Lambda::Permission": "Who calls a function here is the local cloud itself.",
+    "AWS::S3::BucketPolicy": "There is no TLS on a laptop, and nobody else to keep out.",
 }
 
 PROPERTIES = {
@@ -16,9 +15,11 @@ PROPERTIES = {
     "AWS::DynamoDB::Table.SSESpecification": "Nothing is on disk.",
     "AWS::DynamoDB::Table.Tags": "Tags are for the bill.",
     "AWS::Events::Rule.Description": "For people.",
+    "AWS::IAM::Role.AssumeRolePolicyDocument": "Functions take their roles without asking.",
+    "AWS::IAM::Role.ManagedPolicyArns": "Log lines and traces do not go through an API here.",
+    "AWS::IAM::Role.Tags": "Tags are for the bill.",
     "AWS::Lambda::Function.Architectures": "The laptop's own.",
     "AWS::Lambda::Function.Description": "For people.",
-    "AWS::Lambda::Function.Role": "Nothing checks permissions here.",
     "AWS::Lambda::Function.Runtime": "The interpreter that the local cloud was given, 3.11 or later.",
     "AWS::Lambda::Function.Tags": "Tags are for the bill.",
     "AWS::Lambda::Function.TracingConfig": "There is no X-Ray.",
@@ -30,7 +31,7 @@ PROPERTIES = {
     "AWS::S3::Bucket.Tags": "Tags are for the bill.",
     "AWS::SSM::Parameter.Description": "For people.",
     "AWS::SSM::Parameter.Tags": "Tags are for the bill.",
-    "AWS::StepFunctions::StateMachine.RoleArn": "Nothing checks permissions here.",
+    "AWS::StepFunctions::StateMachine.RoleArn": "The tests hold a machine's role against its definition.",
     "AWS::StepFunctions::StateMachine.Tags": "Tags are for the bill.",
     "AWS::StepFunctions::StateMachine.TracingConfiguration": "There is no X-Ray.",
 }

@@ -97,9 +97,11 @@ class Walk:
                 result = await self._attempt(state, data)
                 return self._leave(name, state, state, data, result=result)
             except StateError as error:
-                delay = next((retrier.delay() for retrier in retriers if retrier.matches(error)), None)
-                if delay is None:
+                # The first that is meant for an error decides: when it has no attempts left, no other takes over.
+                retrier = next((one for one in retriers if matches(one.fields["ErrorEquals"], error.error)), None)
+                if retrier is None or retrier.spent:
                     return self._caught(name, state, data, error)
+                delay = retrier.delay()
             self.context["State"]["RetryCount"] += 1
             self.execution.transitions += 1
             await self.sleep(delay)
@@ -167,8 +169,9 @@ class Retrier:
         self.fields = fields
         self.attempts = 0
 
-    def matches(self, error: StateError) -> bool:
-        return self.attempts < self.fields.get("MaxAttempts", 3) and matches(self.fields["ErrorEquals"], error.error)
+    @property
+    def spent(self) -> bool:
+        return self.attempts >= int(self.fields.get("MaxAttempts", 3))
 
     def delay(self) -> float:
         """Seconds before the next attempt."""

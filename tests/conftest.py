@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -60,8 +60,8 @@ class Account:
         self.put("gateways/vectornode", "vectornode-key")
         self.put("link-key", LINK_KEY)
         self.put("tenants/default/webhook-secret", WEBHOOK_SECRET)
-        self.put("api-url", ORIGIN)
-        self.put("tenants-table", f"{self.stack}-TenantsTable")
+        self.put("api-url", ORIGIN, "String")
+        self.put("tenants-table", f"{self.stack}-TenantsTable", "String")
         return {
             "STACK": self.stack,
             "TASKS_TABLE": f"{self.stack}-TasksTable",
@@ -77,8 +77,8 @@ class Account:
     def bucket(self) -> str:
         return f"{self.stack}-images"
 
-    def put(self, parameter: str, value: str) -> None:
-        aws.ssm().put_parameter(Name=f"/{self.stack}/{parameter}", Value=value, Type="SecureString", Overwrite=True)
+    def put(self, parameter: str, value: str, kind: Literal["String", "SecureString"] = "SecureString") -> None:
+        aws.ssm().put_parameter(Name=f"/{self.stack}/{parameter}", Value=value, Type=kind, Overwrite=True)
         keys.forget()
 
     def delete(self, parameter: str) -> None:

@@ -121,3 +121,15 @@ def test_a_delivery_that_another_has_replaced_leaves(account: Account, wire: Wir
     assert deliver(untold, generation=0)["next"] == "leave"
     assert len(wire.sent("POST", RECEIVER)) == 1
     assert account.task() == untold
+
+
+def test_a_receiver_that_says_much_has_taken_the_news_all_the_same(account: Account, wire: Wire, untold: Task) -> None:
+    wire.on("POST", RECEIVER, httpx.Response(200, html="<html>" + "x" * 70_000))
+    assert deliver(untold)["next"] == "done"
+    assert account.task().delivery is Delivery.DELIVERED
+
+
+def test_a_tenant_without_a_secret_is_on_record_and_tried_again(account: Account, wire: Wire, untold: Task) -> None:
+    account.delete("tenants/default/webhook-secret")
+    assert deliver(untold)["next"] == "wait"
+    assert "webhook-secret" in account.task().deliveries[-1]["error"]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import itertools
 import json
 import struct
@@ -11,10 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from standardwebhooks import Webhook
 
-from darkroom import aws, clock, collection, settings
-from darkroom.errors import OutputUnavailable
+from darkroom import aws, clock, collection, settings, store
+from darkroom.answer import Failed
+from darkroom.errors import OutputUnavailable, Reason
 from darkroom.task import Delivery, Status, Task
 from tests.conftest import (
     CREATE,
@@ -29,6 +32,7 @@ from tests.conftest import (
     call,
     document,
     event,
+    order,
     picture,
     prediction,
     step,
@@ -237,10 +241,9 @@ def test_an_output_may_come_inline(account: Account, wire: Wire, running: Task) 
     assert (image.content_type, account.files()[image.key]) == ("image/png", picture())
 
 
-def test_an_inline_output_that_is_garbled_is_never_a_picture(account: Account, wire: Wire, running: Task) -> None:
-    collecting = finish(account, wire, output="data:image/png;base64,iVBORw0KGgo*")
-    with pytest.raises(OutputUnavailable):
-        finalize(collecting)
+def test_an_inline_output_that_is_garbled_is_asked_for_again(account: Account, wire: Wire, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("succeeded", output="data:image/png;base64,iVBORw0KGgo*"))
+    assert call("poll", step(running))["next"] == "wait"
 
 
 @pytest.mark.parametrize(
@@ -296,3 +299,33 @@ def test_a_driver_that_another_has_replaced_stores_nothing(account: Account, wir
     assert finalize(collecting, generation=0)["next"] == "leave"
     assert account.files() == {}
     assert account.task() == collecting
+
+
+def test_a_jpeg_with_a_second_picture_behind_the_first_is_a_jpeg(
+    account: Account, wire: Wire, collecting: Task
+) -> None:
+    file, second = io.BytesIO(), Image.new("RGB", (64, 48), "red")
+    Image.new("RGB", (64, 48), "navy").save(file, "MPO", save_all=True, append_images=[second])
+    wire.on("GET", OUTPUT, httpx.Response(200, content=file.getvalue()))
+    finalize(collecting)
+    assert account.task().images[0].content_type == "image/jpeg"
+
+
+def test_a_success_carries_no_failure_of_another_driver(account: Account, wire: Wire, collecting: Task) -> None:
+    def outrun(request: httpx.Request) -> httpx.Response:
+        store.hear(collecting, Failed(Reason.OUTPUT_LOST, "lost"), due=0)
+        return httpx.Response(200, content=picture())
+
+    wire.on("GET", OUTPUT, outrun)
+    finalize(collecting)
+    assert account.task().status is Status.COLLECTING, "the other driver will end it"
+    finalize(account.task())
+    assert account.task().status is Status.FAILED
+
+
+def test_large_metadata_does_not_keep_a_task_from_ending(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", CREATE, prediction())
+    wire.on("GET", OUTPUT, httpx.Response(200, content=picture()))
+    submit(order(webhook=RECEIVER, metadata={"note": "a" * 210_000}))
+    assert finalize(finish(account, wire, output=OUTPUT))["next"] == "done"
+    assert json.loads(wire.sent("POST", RECEIVER)[0].content)["metadata"] == {"note": "a" * 210_000}

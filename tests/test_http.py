@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -336,8 +337,9 @@ def test_no_socket_is_connected_to_a_forbidden_address(
     literal = f"[{address}]" if ":" in address else address
     dns["example.com"], dns["mixed.example"] = [address], ["93.184.215.14", address]
     for host in (literal, "example.com", "mixed.example"):
-        fails(ForbiddenAddress, lambda host=host: http.examine(f"https://{host}/secret"))  # type: ignore[misc]
-        fails(ForbiddenAddress, lambda host=host: http.send(Request("POST", f"https://{host}/secret"), deadline=1))  # type: ignore[misc]
+        url = f"https://{host}/secret"
+        fails(ForbiddenAddress, partial(http.examine, url))
+        fails(ForbiddenAddress, partial(http.send, Request("POST", url), deadline=1))
     assert connected == []
 
 

@@ -115,7 +115,7 @@ def test_a_prompt_is_measured_in_bytes(character: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("prompt", ["a\nb\tc\r\n", "e\u0301", "\u200d", "\u0085", "{{}}", "</script>"])
+@pytest.mark.parametrize("prompt", ["a\nb\tc\r\n", "e\u0301", "\u200d", "a\u0085b", "{{}}", "</script>"])
 def test_a_prompt_may_hold_whatever_can_be_read(prompt: str) -> None:
     assert Order.model_validate({"input": {"prompt": prompt}}).input["prompt"] == prompt
 

@@ -1,5 +1,6 @@
 """A driver's visit: functions/poll.py, and what darkroom/inquiry.py decides there."""
 
+import base64
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from tests.conftest import (
     Event,
     Wire,
     call,
+    picture,
     prediction,
     step,
     submit,
@@ -143,9 +145,11 @@ def test_a_failure_is_noted_in_the_gateways_own_words(
     assert words in failure(account).message
 
 
-def test_what_another_driver_has_heard_meanwhile_stands(account: Account, wire: Wire, running: Task) -> None:
+def test_what_another_driver_has_heard_meanwhile_stands(
+    account: Account, wire: Wire, running: Task, time: Clock
+) -> None:
     def outrun(request: httpx.Request) -> httpx.Response:
-        assert store.hear(running, Finished((OUTPUT,), several=False))
+        assert store.hear(running, Finished((OUTPUT,), several=False), due=time.now)
         return prediction("failed", error="too late")
 
     wire.on("GET", QUESTION, outrun)
@@ -310,13 +314,13 @@ def test_a_living_driver_moves_due_ahead_and_seldom(
     write = aws.dynamodb().update_item
     monkeypatch.setattr(aws.dynamodb(), "update_item", counted)
     wire.on("GET", QUESTION, prediction("processing"))
-    while time.now < running.created + 600_000:
+    while time.now < running.created + 2 * GRACE_MS:
         wait = poll(running)["wait"]
         due = account.task().due
         time.forward(wait)
         assert due is not None
         assert due >= time.now + GRACE_MS // 3
-    assert 1 <= len(writes) <= 600 // 60
+    assert 1 <= len(writes) <= 2 * GRACE_MS // 60_000
 
 
 def test_a_version_that_is_not_known_is_an_error(running: Task) -> None:
@@ -336,3 +340,36 @@ def test_a_second_look_takes_nothing_away(account: Account, wire: Wire, collecti
     wire.on("GET", QUESTION, httpx.ReadTimeout, prediction("failed"), prediction("processing"))
     assert [found(poll(collecting, turn)) for turn in (1, 2, 3)] == [("finalize", 0)] * 3
     assert account.task() == collecting
+
+
+def test_a_long_error_of_the_gateway_still_ends_the_task(account: Account, wire: Wire, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("failed", error="x" * 450_000))
+    assert found(poll(running)) == ("finalize", 0)
+    assert len(failure(account).message) == store.MESSAGE_CAP
+
+
+def test_a_bottomless_answer_is_only_asked_again(wire: Wire, running: Task) -> None:
+    wire.on("GET", QUESTION, httpx.Response(200, content=b"[" * 100_000))
+    assert found(poll(running))[0] == "wait"
+
+
+@pytest.mark.parametrize("size", [1_000, 900_000])
+def test_an_inline_output_is_staged_and_never_enters_the_table(
+    account: Account, wire: Wire, running: Task, size: int
+) -> None:
+    content = picture() + b"\0" * size
+    uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    wire.on("GET", QUESTION, prediction("succeeded", output=uri))
+    assert found(poll(running)) == ("finalize", 0)
+    (staged,) = account.task().outputs
+    assert staged.startswith(f"staging/{running.task_id}/0-")
+    assert account.files()[staged] == content
+
+
+def test_a_key_that_a_question_was_refused_with_is_read_anew(account: Account, wire: Wire, running: Task) -> None:
+    wire.on("GET", QUESTION, httpx.Response(401), prediction("processing"))
+    poll(running)
+    path = f"/{account.stack}/gateways/vectornode"
+    aws.ssm().put_parameter(Name=path, Value="new", Type="SecureString", Overwrite=True)
+    poll(running)
+    assert wire.sent("GET")[-1].headers["authorization"] == "Bearer new"

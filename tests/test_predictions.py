@@ -27,7 +27,12 @@ TASK = Task(
     due=CREATED + 180_000,
 )
 ATTEMPT = {"route": "vectornode/replicate/m", "outcome": "accepted", "detail": "", "at": CREATED + 20, "status": 201}
-SENT = {"submitted": CREATED + 999, "route": "vectornode/replicate/m", "ticket": "t", "attempts": (ATTEMPT,)}
+SENT: dict[str, Any] = {
+    "submitted": CREATED + 999,
+    "route": "vectornode/replicate/m",
+    "ticket": "t",
+    "attempts": (ATTEMPT,),
+}
 PICTURE = Image(f"images/{TASK.task_id}/0-6c3b1e0f9a7d2c45.png", "image/png", 68, "6c" * 32, True, 64, 48)
 INERT = Image(f"images/{TASK.task_id}/1-0f9a7d2c456c3b1e.bin", "application/octet-stream", 9, "0f" * 32, False)
 FAILURE = Failure("gateway_failed", "NSFW content detected.", retryable=True, may_be_billed=False)

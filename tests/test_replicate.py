@@ -109,7 +109,10 @@ def test_outputs_come_in_several_shapes(output: Any, finished: Finished) -> None
     assert answer(output=output) == finished
 
 
-@pytest.mark.parametrize("members", [{}, *({"output": empty} for empty in (None, [], {}, 7, True, [None]))])
+NO_OUTPUTS: list[Any] = [None, [], {}, 7, True, [None]]
+
+
+@pytest.mark.parametrize("members", [{}, *({"output": empty} for empty in NO_OUTPUTS)])
 def test_success_without_an_output_is_none(members: dict[str, Any]) -> None:
     found = answer(**members)
     assert isinstance(found, Failed)
@@ -159,7 +162,10 @@ def test_a_failure_is_told_in_the_gateways_words(error: Any, words: str) -> None
     assert answer("failed", error=error) == Failed(Reason.GATEWAY_FAILED, words)
 
 
-@pytest.mark.parametrize("members", [{}, *({"error": empty} for empty in ("", " ", None, {}, [], 7, {"message": 7}))])
+NO_WORDS: list[Any] = ["", " ", None, {}, [], 7, {"message": 7}]
+
+
+@pytest.mark.parametrize("members", [{}, *({"error": empty} for empty in NO_WORDS)])
 def test_a_failure_without_words_is_a_failure(members: dict[str, Any]) -> None:
     found = answer("failed", **members)
     assert isinstance(found, Failed)

@@ -236,3 +236,20 @@ def test_only_a_2xx_with_a_ticket_is_accepted_and_only_documented_refusals_are_t
 
 def test_a_2xx_without_a_ticket_is_unknown() -> None:
     assert submission.verdict(Reply(201, {}, b""), None) is Verdict.UNKNOWN
+
+
+def test_a_long_complaint_of_a_gateway_still_rejects(account: Account, wire: Wire) -> None:
+    wire.on("POST", CREATE, httpx.Response(422, json={"detail": "x" * 450_000}))
+    assert submit()["statusCode"] == 422
+
+
+def test_a_bottomless_reply_is_unknown(account: Account, wire: Wire) -> None:
+    wire.on("POST", CREATE, httpx.Response(200, content=b"[" * 100_000))
+    assert (submit()["statusCode"], account.task().attempts[0]["outcome"]) == (201, "unknown")
+
+
+@pytest.mark.parametrize("value", [b"\xb2", b"9" * 5000], ids=["a digit that is no number", "a number without end"])
+def test_a_strange_retry_after_does_not_hide_the_refusal(account: Account, wire: Wire, value: bytes) -> None:
+    wire.on("POST", CREATE, httpx.Response(429, headers=[(b"retry-after", value)]))
+    submit()
+    assert account.task().status is Status.ACCEPTED

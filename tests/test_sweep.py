@@ -8,9 +8,11 @@ from botocore.exceptions import ClientError
 
 from darkroom import aws
 from darkroom.driver import GRACE_MS
+from darkroom.errors import OutputUnavailable
 from darkroom.task import Delivery, Status, Task
 from tests.conftest import (
     CREATE,
+    OUTPUT,
     QUESTION,
     RECEIVER,
     Account,
@@ -72,7 +74,7 @@ def test_a_task_that_is_not_due_is_left_to_its_driver(account: Account, time: Cl
 
 def test_a_task_with_a_living_driver_is_left_to_it(account: Account, wire: Wire, time: Clock, running: Task) -> None:
     wire.on("GET", QUESTION, prediction("processing"))
-    while time.now < running.created + 600_000:
+    while time.now < running.created + 2 * GRACE_MS:
         time.forward(call("poll", step(running))["wait"])
         assert sweep() == 0
     assert list(account.executions()) == [running.task_id]
@@ -141,3 +143,31 @@ def test_a_driver_that_was_taken_for_lost_leaves_when_it_comes_back(
     assert [call(door, step(running))["next"] for door in ("poll", "finalize", "deliver")] == ["leave"] * 3
     assert wire.sent("GET") == []
     assert call("poll", step(account.task()))["next"] == "wait"
+
+
+def test_one_task_that_cannot_be_read_does_not_keep_the_others_from_rescue(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", CREATE, prediction())
+    for number in range(6):
+        submit(key=str(number))
+    for task in account.tasks()[:2]:
+        aws.dynamodb().update_item(
+            TableName=f"{account.stack}-TasksTable",
+            Key={"task_id": {"S": task.task_id}},
+            UpdateExpression="SET #status = :status",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":status": {"S": "of a later version"}},
+        )
+    time.forward(181)
+    assert sweep() == 4
+
+
+def test_a_driver_that_copies_again_and_again_is_not_taken_for_lost(wire: Wire, time: Clock, collecting: Task) -> None:
+    wire.on("GET", OUTPUT, httpx.Response(503))
+    for turn in range(1, 20):
+        with pytest.raises(OutputUnavailable):
+            call("finalize", step(collecting, turn))
+        time.forward(min(60, 5 * turn))
+        assert sweep() == 0
+        assert call("poll", step(collecting, turn))["next"] == "finalize"

@@ -8,7 +8,21 @@ import pytest
 
 from darkroom import aws, gallery
 from darkroom.task import Status, Task
-from tests.conftest import ORIGIN, OUTPUT, Account, Event, Wire, call, document, event, picture, step
+from tests.conftest import (
+    ORIGIN,
+    OUTPUT,
+    QUESTION,
+    RECEIVER,
+    Account,
+    Event,
+    Wire,
+    call,
+    document,
+    event,
+    picture,
+    prediction,
+    step,
+)
 
 NOBODY = "a" * 26
 
@@ -104,10 +118,11 @@ def test_a_link_stays_the_same(account: Account, link: str) -> None:
     assert document(ask(f"/v1/predictions/{account.task().task_id}"))["output"] == link
 
 
-def test_a_link_that_we_did_not_make_leads_nowhere(link: str) -> None:
+def test_a_link_that_we_did_not_make_leads_nowhere(account: Account, link: str) -> None:
     path, signature = link.split("?signature=")
     folder, name = path.rsplit("/", 1)
     forged = "A" if signature[-1] != "A" else "B"
+    aws.s3().put_object(Bucket=account.bucket, Key=f"images/{NOBODY}/{name}", Body=b"the same name, of another task")
     assert ask(f"{path}?signature={signature}")["statusCode"] == 200
     for wrong in (
         *(path, f"{path}?signature=", f"{path}?signature={signature[:-1]}", f"{path}?signature=%C3%BC"),
@@ -148,3 +163,22 @@ def test_an_inert_file_is_not_shown_by_a_browser(account: Account, wire: Wire, c
 def test_health_needs_nobody(account: Account) -> None:
     answer = ask("/health", tenant=None)
     assert (answer["statusCode"], document(answer)) == (200, {"status": "ok"})
+
+
+def test_a_task_that_is_still_processing_shows_no_error(wire: Wire, running: Task) -> None:
+    wire.on("GET", QUESTION, prediction("failed", error="not yet to be told"))
+    call("poll", step(running))
+    shown = document(ask(f"/v1/predictions/{running.task_id}"))
+    assert (shown["status"], shown["error"]) == ("processing", None)
+
+
+def test_an_inert_file_is_an_attachment(wire: Wire, collecting: Task) -> None:
+    wire.on("GET", OUTPUT, httpx.Response(200, content=b"<svg/>"))
+    wire.on("POST", RECEIVER, httpx.Response(204))
+    call("finalize", step(collecting))
+    answer = ask(document(ask(f"/v1/predictions/{collecting.task_id}"))["output"])
+    assert answer["headers"]["content-disposition"] == "attachment"
+
+
+def test_an_unknown_path_is_404(account: Account) -> None:
+    assert problem(ask("/v1/nothing")) == (404, "not_found")

@@ -159,12 +159,13 @@ def test_nothing_is_left_when_the_cloud_goes(simulator: str) -> None:
 
 
 @reads_proc
-def test_a_killed_cloud_leaves_no_process(simulator: str) -> None:
+def test_a_killed_cloud_leaves_no_process(simulator: str, tmp_path: Path) -> None:
     script = f"""
 import sys, time
 from pathlib import Path
 from local.cloud import Cloud
-with Cloud(Path({str(FIXTURES / "template.yaml")!r}), "killed", simulator_url={simulator!r}) as cloud:
+template, logs = Path({str(FIXTURES / "template.yaml")!r}), Path({str(tmp_path)!r})
+with Cloud(template, "killed", simulator_url={simulator!r}, logs=logs) as cloud:
     print(cloud.invoke("Echo", {{"do": "process"}}), flush=True)
     time.sleep(60)
 """

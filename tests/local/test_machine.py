@@ -174,6 +174,18 @@ def test_a_failing_function_is_tried_again_at_growing_intervals() -> None:
     assert (execution.output, time.slept, execution.transitions) == ("done", [2, 6, 10], 4)
 
 
+def test_an_error_that_is_not_to_be_repeated_is_not_repeated_by_a_later_rule() -> None:
+    def answer(event: Any) -> Any:
+        raise Failure("OutputUnavailable", "gone")
+
+    time = Time()
+    retry = [{"ErrorEquals": ["OutputUnavailable"], "MaxAttempts": 0}, {"ErrorEquals": ["States.TaskFailed"]}]
+    catch = [{"ErrorEquals": ["OutputUnavailable"], "Next": "B"}]
+    states = {"A": task(Retry=retry, Catch=catch), "B": {"Type": "Succeed"}}
+    assert run(states, {}, answer, time=time).status == "SUCCEEDED"
+    assert time.slept == []
+
+
 def test_jitter_stays_within_the_interval() -> None:
     def answer(event: Any) -> Any:
         raise Failure("Throttled", "later")

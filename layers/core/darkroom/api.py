@@ -7,12 +7,21 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom import order
-from darkroom.errors import DarkroomError, InvalidOrder, MalformedBody, NoTenant, OperatorError, UnsupportedBody
+from darkroom.errors import (
+    DarkroomError,
+    InvalidOrder,
+    MalformedBody,
+    NoTenant,
+    NotFound,
+    OperatorError,
+    UnsupportedBody,
+)
 from darkroom.gallery import File
 
 _PROBLEM = {"content-type": "application/problem+json"}
@@ -26,6 +35,7 @@ def resolver() -> APIGatewayHttpResolver:
     app.exception_handler(DarkroomError)(_ours)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(UnicodeDecodeError)(_not_utf8)
+    app.exception_handler(NotFoundError)(_not_found)
     app.exception_handler(Exception)(_unexpected)
     return app
 
@@ -58,6 +68,7 @@ def sent(file: File) -> Response[str]:
         "cache-control": "private, max-age=31536000, immutable",
         "x-content-type-options": "nosniff",
         "content-security-policy": "default-src 'none'; sandbox",
+        "content-disposition": file.disposition,
     }
     response = Response(200, file.content_type, base64.b64encode(file.content).decode(), headers=headers)
     # Powertools would do both for bytes, but its check of responses takes all bytes for UTF-8 first.
@@ -92,6 +103,10 @@ def _invalid(error: RequestValidationError) -> Response[str]:
 
 def _not_utf8(error: UnicodeDecodeError) -> Response[str]:
     return problem(MalformedBody(f"The body is not UTF-8: {error.reason} at byte {error.start}."))
+
+
+def _not_found(_: NotFoundError) -> Response[str]:
+    return problem(NotFound("There is nothing at this path."))
 
 
 def _unexpected(_: Exception) -> Response[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from darkroom import clock, driver, http, keys, store, webhooks
-from darkroom.errors import ForbiddenAddress, NoReply, NotSent
+from darkroom.errors import ForbiddenAddress, NoReply, NotSent, SettingMissing
 from darkroom.task import Delivery, Task
 
 #: Seconds between the attempts; after the last the news is given up. Standard Webhooks' suggestion, up to its 10 hours.
@@ -31,13 +31,13 @@ def attempt(task: Task) -> int | None:
     if task.delivery is not Delivery.PENDING or task.webhook is None:
         return None
     started = clock.now()
-    request = webhooks.request(task, keys.webhook_secret(task.tenant), started)
     record: dict[str, Any] = {"at": started}
     try:
-        reply = http.send(request, deadline=ATTEMPT_S, cap=64_000)
+        request = webhooks.request(task, keys.webhook_secret(task.tenant), started)
+        reply = http.send(request, deadline=ATTEMPT_S, cap=64_000, cut=True)
         record["status"] = reply.status
         taken, unwanted = reply.ok, reply.status == GONE
-    except (NotSent, NoReply, ForbiddenAddress) as error:
+    except (NotSent, NoReply, ForbiddenAddress, SettingMissing) as error:
         record["error"] = str(error)
         taken, unwanted = False, isinstance(error, ForbiddenAddress)
     record["ms"] = clock.now() - started

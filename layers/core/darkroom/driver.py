@@ -18,6 +18,8 @@ VERSION = 1
 LAST_TURN = 400
 #: Milliseconds beyond its own next visit after which a driver may be taken for lost.
 GRACE_MS = 180_000
+#: Milliseconds for which collecting may keep a driver busy (Finalize's timeout) beside that.
+COLLECT_MS = 310_000
 
 #: What statemachines/ may be told to do next.
 Next = Literal["wait", "finalize", "deliver", "done", "leave"]

@@ -1,6 +1,8 @@
 """The bucket: images in, images out."""
 
 import base64
+import hashlib
+import io
 from dataclasses import dataclass
 from typing import IO
 
@@ -14,12 +16,15 @@ INLINE_CAP = 4_400_000
 #: Seconds for which a presigned link lives: long enough to follow the redirect.
 PRESIGNED_S = 300
 
+_STAGING = "staging/"
+
 
 @dataclass(frozen=True)
 class File:
     """A stored file: its bytes if it is small, else a link to it that needs no credentials."""
 
     content_type: str
+    disposition: str
     content: bytes | None
     location: str | None
 
@@ -46,6 +51,24 @@ def put(name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: 
     )
 
 
+def stage(task_id: str, index: int, content: bytes) -> str:
+    """Keep an output that came inline in a gateway's reply until it is collected; its key, which stands for it."""
+    sha256 = hashlib.sha256(content)
+    name = f"{_STAGING}{task_id}/{index}-{sha256.hexdigest()[:16]}"
+    put(name, io.BytesIO(content), content_type="application/octet-stream", sha256=sha256.digest(), inert=True)
+    return name
+
+
+def staged(output: str) -> bool:
+    """Whether an output is the key of one that was staged; else it is a URL."""
+    return output.startswith(_STAGING)
+
+
+def read(name: str, file: IO[bytes]) -> None:
+    """What was staged under a key, into `file`."""
+    aws.s3().download_fileobj(settings.images_bucket(), name, file)
+
+
 def get(name: str) -> File:
     """Raises NotFound."""
     place = {"Bucket": settings.images_bucket(), "Key": name}
@@ -58,6 +81,6 @@ def get(name: str) -> File:
         raise NotFound("There is no such file, or it has been deleted.") from error
     with stored["Body"] as body:
         if stored["ContentLength"] <= INLINE_CAP:
-            return File(stored["ContentType"], body.read(), None)
+            return File(stored["ContentType"], stored["ContentDisposition"], body.read(), None)
     link = aws.s3().generate_presigned_url("get_object", Params=place, ExpiresIn=PRESIGNED_S)
-    return File(stored["ContentType"], None, link)
+    return File(stored["ContentType"], stored["ContentDisposition"], None, link)

@@ -57,14 +57,14 @@ _DISGUISES = tuple(
 )
 
 
-def send(request: Request, *, deadline: float, cap: int = 1_000_000) -> Reply:
+def send(request: Request, *, deadline: float, cap: int = 1_000_000, cut: bool = False) -> Reply:
     """
     One request, and its reply whatever its status.
 
-    deadline: seconds for everything. cap: bytes of the reply.
+    deadline: seconds for everything. cap: bytes of the reply; a longer one is NoReply, or cut there if that will do.
     Raises ForbiddenAddress, NotSent, NoReply.
     """
-    return anyio.run(_send, request, deadline, cap)
+    return anyio.run(_send, request, deadline, cap, cut)
 
 
 def fetch(url: str, file: IO[bytes], *, deadline: float, cap: int) -> None:
@@ -132,7 +132,7 @@ def _client(deadline: float, redirects: int = 0) -> httpx.AsyncClient:
     )
 
 
-async def _send(request: Request, deadline: float, cap: int) -> Reply:
+async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply:
     try:
         with anyio.fail_after(deadline):
             async with (
@@ -144,6 +144,8 @@ async def _send(request: Request, deadline: float, cap: int) -> Reply:
                 body = bytearray()
                 async for chunk in response.aiter_raw():
                     body += chunk
+                    if len(body) > cap and cut:
+                        break
                     if len(body) > cap:
                         raise NoReply(f"the reply is larger than {cap} bytes")
                 headers = {name.lower(): value for name, value in response.headers.items()}

@@ -4,9 +4,11 @@ One visit of a driver: look at the task, ask the gateway once if that is what it
 A question costs nothing, so any failure of one only means to ask again, until the task's deadline.
 """
 
+from dataclasses import replace
+
 from aws_lambda_powertools import Logger
 
-from darkroom import catalogue, clock, dialects, driver, http, keys, schedule, store, submission, timings
+from darkroom import catalogue, clock, dialects, driver, gallery, http, keys, schedule, store, submission, timings, wire
 from darkroom.answer import Answer, Failed, Finished, Running
 from darkroom.driver import Next, Step
 from darkroom.errors import ForbiddenAddress, NoReply, NotSent, Reason
@@ -15,6 +17,8 @@ from darkroom.wire import Request
 
 #: Seconds for a question, or for asking the gateway to stop.
 QUESTION_S = 10.0
+#: Bytes of an answer: it may hold pictures inline, in base64.
+ANSWER_CAP = 64_000_000
 
 logger = Logger(child=True)
 
@@ -94,8 +98,8 @@ def _ask(task: Task) -> tuple[Next, int]:
 def _look_again(task: Task) -> tuple[Next, int]:
     """Outputs could not be copied: their links may have expired, and the gateway may have new ones."""
     answer = _answer(task)
-    if isinstance(answer, Finished):
-        store.refresh(task, answer)
+    outputs = answer.outputs if isinstance(answer, Finished) else task.outputs
+    store.refresh(task, outputs, _collected())
     return "finalize", 0
 
 
@@ -103,8 +107,13 @@ def _answer(task: Task) -> Answer:
     """The gateway's answer; Running for whatever cannot be understood or heard."""
     route = catalogue.catalogue().route(task.route or "")
     dialect = dialects.of(route)
+    request = _signed(task, dialect.question(route, task.ticket or ""))
     try:
-        return dialect.answer(http.send(_signed(task, dialect.question(route, task.ticket or "")), deadline=QUESTION_S))
+        reply = http.send(request, deadline=QUESTION_S, cap=ANSWER_CAP)
+        if reply.status in (401, 403):
+            keys.forget()
+        answer = dialect.answer(reply)
+        return replace(answer, outputs=_staged(task, answer)) if isinstance(answer, Finished) else answer
     except (NotSent, NoReply, ForbiddenAddress) as error:
         logger.warning("question unanswered", task_id=task.task_id, reason=str(error))
         return Running()
@@ -128,11 +137,24 @@ def _signed(task: Task, request: Request) -> Request:
 
 def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
     """The last word. If somebody else has moved the task meanwhile, look again at once."""
-    if store.hear(task, word) is None:
+    if store.hear(task, word, _collected()) is None:
         return "wait", 1
     if isinstance(word, Finished) and word.seconds is not None and task.route:
         timings.record(task.route, word.seconds)
     return "finalize", 0
+
+
+def _staged(task: Task, word: Finished) -> tuple[str, ...]:
+    """The outputs, with those that came inline put into the bucket: neither the table nor a step could carry them."""
+    inline = ((index, output, wire.inline(output)) for index, output in enumerate(word.outputs))
+    return tuple(
+        output if content is None else gallery.stage(task.task_id, index, content) for index, output, content in inline
+    )
+
+
+def _collected() -> int:
+    """When a task whose last word is known has to be collected."""
+    return clock.now() + driver.COLLECT_MS + driver.GRACE_MS
 
 
 def _never_accepted(task: Task) -> Failed:

@@ -22,22 +22,24 @@ _SHOWN = {
 
 def show(task: Task, origin: str, link_key: str) -> dict[str, Any]:
     """The prediction. `origin` is our own scheme and host; the images' links are signed with `link_key`."""
-    return {**_without_input(task, origin, link_key), "input": json.loads(task.input)}
+    return {**_ours(task, origin, link_key), "metadata": task.metadata, "input": json.loads(task.input)}
 
 
 def freeze(task: Task, origin: str, link_key: str) -> str:
-    """The prediction as JSON text, but for the input, which the task keeps anyway and which may be large."""
-    return json.dumps(_without_input(task, origin, link_key), ensure_ascii=False)
+    """The prediction as JSON text, but for what the caller sent, which the task keeps anyway and which may be large."""
+    return json.dumps(_ours(task, origin, link_key), ensure_ascii=False)
 
 
 def thaw(task: Task) -> bytes:
     """The webhook's body from `task.news`: the same bytes at every attempt."""
     if task.news is None:
         raise ValueError(f"task {task.task_id} has no news")
-    return f'{task.news[:-1]}, "input": {task.input}}}'.encode()
+    metadata = json.dumps(task.metadata, ensure_ascii=False)
+    return f'{task.news[:-1]}, "metadata": {metadata}, "input": {task.input}}}'.encode()
 
 
-def _without_input(task: Task, origin: str, link_key: str) -> dict[str, Any]:
+def _ours(task: Task, origin: str, link_key: str) -> dict[str, Any]:
+    failure = task.failure if task.status.terminal else None
     urls = [links.link(origin, link_key, task.task_id, image.name) for image in task.images]
     prediction: dict[str, Any] = {
         "id": task.task_id,
@@ -45,7 +47,7 @@ def _without_input(task: Task, origin: str, link_key: str) -> dict[str, Any]:
         "version": "hidden",
         "status": _SHOWN.get(task.status, str(task.status)),
         "output": (urls if task.several else urls[0]) if urls else None,
-        "error": task.failure.message if task.failure else None,
+        "error": failure.message if failure else None,
         "logs": "",
         "data_removed": False,
         "created_at": _timestamp(task.created),
@@ -54,7 +56,6 @@ def _without_input(task: Task, origin: str, link_key: str) -> dict[str, Any]:
             "get": f"{origin}/v1/predictions/{task.task_id}",
             "cancel": f"{origin}/v1/predictions/{task.task_id}/cancel",
         },
-        "metadata": task.metadata,
         "attempts": [{**attempt, "at": _timestamp(attempt["at"])} for attempt in task.attempts],
     }
     if task.submitted:
@@ -62,10 +63,10 @@ def _without_input(task: Task, origin: str, link_key: str) -> dict[str, Any]:
     if task.completed:
         prediction["completed_at"] = _timestamp(task.completed)
         prediction["metrics"] = {"total_time": (task.completed - task.created) / 1000}
-    if task.failure:
-        prediction["error_code"] = task.failure.code
-        prediction["retryable"] = task.failure.retryable
-        prediction["may_be_billed"] = task.failure.may_be_billed
+    if failure:
+        prediction["error_code"] = failure.code
+        prediction["retryable"] = failure.retryable
+        prediction["may_be_billed"] = failure.may_be_billed
     if task.images:
         prediction["images"] = [
             {

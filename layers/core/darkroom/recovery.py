@@ -3,7 +3,6 @@
 from aws_lambda_powertools import Logger
 
 from darkroom import clock, driver, store
-from darkroom.errors import NotFound
 from darkroom.task import Task
 
 #: Tasks of each shard that one run takes care of; the next run is a minute away.
@@ -22,9 +21,14 @@ def sweep() -> int:
 
 def _rescue(task_id: str, now: int) -> bool:
     try:
-        task = store.read(task_id)
-    except NotFound:
+        return _rescue_overdue(task_id, now)
+    except Exception:  # whatever is wrong with this task must not keep the others from being rescued
+        logger.exception("task could not be rescued", extra={"task_id": task_id})
         return False
+
+
+def _rescue_overdue(task_id: str, now: int) -> bool:
+    task = store.read(task_id)
     # The index lags behind the table: what it says may be over.
     if task.due is None or task.due >= now:
         return False

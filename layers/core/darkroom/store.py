@@ -24,6 +24,8 @@ from darkroom.task import Delivery, Image, Status, Task
 #: Shards of the index by due time, and of each tenant's part of the index by tenant.
 DUE_SHARDS = 8
 TENANT_SHARDS = 4
+#: Characters that are kept of a gateway's words.
+MESSAGE_CAP = 2000
 #: The layout of an item. Later versions add attributes, and never change the meaning of one.
 VERSION = 1
 
@@ -84,9 +86,13 @@ def note(task: Task, attempt: dict[str, Any]) -> Task | None:
     return _move(task, _claimed(task), {"lease": task.lease}, append={"attempts": attempt})
 
 
-def hear(task: Task, word: Finished | Failed, attempt: dict[str, Any] | None = None) -> Task | None:
-    """Any status before → collecting: the last word about this task is known (in reply to the POST: `attempt`)."""
-    put: dict[str, Any] = {"status": Status.COLLECTING, "answered": clock.now()}
+def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] | None = None) -> Task | None:
+    """
+    Any status before → collecting: the last word about this task is known.
+
+    due: when it has to be collected, ms. attempt: the POST, if this is the reply to it.
+    """
+    put: dict[str, Any] = {"status": Status.COLLECTING, "answered": clock.now(), "due": due}
     match word:
         case Finished():
             put |= {"outputs": list(word.outputs), "several": word.several}
@@ -96,9 +102,9 @@ def hear(task: Task, word: Finished | Failed, attempt: dict[str, Any] | None = N
     return _move(task, unchanged, put, append={"attempts": attempt} if attempt else None)
 
 
-def refresh(task: Task, word: Finished) -> Task | None:
+def refresh(task: Task, outputs: tuple[str, ...], due: int) -> Task | None:
     """collecting, with the outputs where the gateway offers them now."""
-    return _move(task, Attr("status").eq(Status.COLLECTING), {"outputs": list(word.outputs)})
+    return _move(task, Attr("status").eq(Status.COLLECTING), {"outputs": list(outputs), "due": due})
 
 
 def end(task: Task, ended: Task) -> Task | None:
@@ -115,7 +121,8 @@ def end(task: Task, ended: Task) -> Task | None:
         "delivery": ended.delivery,
         "news": ended.news,
     }
-    heard = Attr("status").eq(Status.COLLECTING)
+    failed = Attr("failure").exists() if ended.failure else Attr("failure").not_exists()
+    heard = Attr("status").eq(Status.COLLECTING) & failed
     if ended.delivery is Delivery.PENDING:
         return _move(task, heard, {**put, "due": ended.due})
     return _move(task, heard, {**put, "expires": _expiry()}, drop=("due", "due_shard"))
@@ -170,7 +177,7 @@ def undelivered(task: Task, attempt: dict[str, Any], due: int) -> Task | None:
 
 def failure(word: Failed) -> Failure:
     """A gateway's last word as it stands on the task."""
-    return Failure(word.reason.code, word.message, word.reason.retryable, word.reason.may_be_billed)
+    return Failure(word.reason.code, word.message[:MESSAGE_CAP], word.reason.retryable, word.reason.may_be_billed)
 
 
 def due_shard(task_id: str) -> str:

@@ -181,10 +181,8 @@ def _judged(claimed: Task, route: Route, reply: Reply) -> Task:
                 keys.forget()
             return store.release(claimed, attempt) or claimed
         case Verdict.REJECTED:
-            return (
-                store.hear(claimed, Failed(_REASONS.get(reply.status, Reason.GATEWAY_FAILED), words), attempt)
-                or claimed
-            )
+            word = Failed(_REASONS.get(reply.status, Reason.GATEWAY_FAILED), words)
+            return store.hear(claimed, word, clock.now() + driver.GRACE_MS, attempt) or claimed
         case _:
             return _unknown(claimed, attempt)
 

@@ -74,7 +74,7 @@ class Task:
     lease: until when the holder of the claim (`nonce`) may still be posting.
     attempts: what became of each POST (submission.py); at most one of them may have been accepted.
     outputs, several: the gateway's last word, if it was Finished.
-    news: the webhook's body but for its input, frozen when the task ended.
+    news: the webhook's body but for what the caller sent, frozen when the task ended.
     deliveries: {"at", "status" or "error", "ms"} of each attempt at the webhook.
     due: when somebody has to have come back to this task; None when nobody needs to any more.
     """

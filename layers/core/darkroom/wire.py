@@ -1,10 +1,12 @@
 """What goes over a wire and what comes back: the two shapes that pure rooms and the socket share."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from darkroom.errors import NoReply
 
@@ -36,13 +38,15 @@ class Reply:
     def retry_after(self, now: int) -> int | None:
         """Seconds that the Retry-After header asks for, seen from `now` (ms); None if it asks for nothing."""
         value = self.headers.get("retry-after", "").strip()
-        if value.isdigit():
-            return min(int(value), 3600)
         try:
-            moment = parsedate_to_datetime(value).timestamp()
-        except ValueError:
+            seconds = (
+                float(value)
+                if value.isascii() and value.isdigit()
+                else parsedate_to_datetime(value).timestamp() - now / 1000
+            )
+            return round(min(max(0.0, seconds), 3600.0))
+        except (ValueError, OverflowError):
             return None
-        return min(max(0, round(moment - now / 1000)), 3600)
 
     def document(self) -> dict[str, Any]:
         """
@@ -53,11 +57,22 @@ class Reply:
         """
         try:
             document = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NoReply(f"status {self.status} with a body that is not JSON") from error
         if not isinstance(document, dict):
             raise NoReply(f"status {self.status} with JSON that is not an object")
         return document
+
+
+def inline(uri: str) -> bytes | None:
+    """The bytes of a data URI (RFC 2397); None for any other URI. Raises NoReply if they cannot be decoded."""
+    if not uri.startswith("data:"):
+        return None
+    head, _, data = uri.partition(",")
+    try:
+        return base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+    except ValueError as error:
+        raise NoReply(f"an inline output cannot be decoded: {error}") from error
 
 
 def json_request(method: str, url: str, document: Mapping[str, Any]) -> Request:
