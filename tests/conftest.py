@@ -180,6 +180,9 @@ class ScriptedTransport(http.Public):
     async def pin(self, url: httpx.URL) -> httpx.URL:
         return url
 
+    async def aclose(self) -> None:
+        """There is no connection to close."""
+
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:

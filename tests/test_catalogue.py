@@ -9,11 +9,11 @@ from darkroom.errors import CatalogueError, UnknownModel
 GOOD = """
 [gateways.one]
 url = "https://one.example"
-replicate = "/replicate/v1"
+dialects = { replicate = "/replicate/v1" }
 
 [gateways.two]
 url = "https://two.example"
-replicate = "/v1"
+dialects = { replicate = "/v1" }
 
 [models."owner/model"]
 seconds = 4
@@ -42,9 +42,9 @@ def test_every_shipped_gateway_is_asked_over_tls() -> None:
     for entry in gateways.values():
         assert entry["url"].startswith("https://")
         assert not entry["url"].endswith("/")
-        for dialect in entry.keys() - {"url"}:
+        for dialect, path in entry["dialects"].items():
             assert dialect in dialects.DIALECTS
-            assert entry[dialect].startswith("/")
+            assert path.startswith("/")
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -83,7 +83,7 @@ BROKEN = {
     "no gateways": (GOOD.replace("gateways.", "gateway."), "gateways"),
     "no models": ('[gateways.one]\nurl = "https://one.example"', "models"),
     "no seconds": (GOOD.replace("seconds = 4", ""), "seconds"),
-    "seconds that are none": (GOOD.replace("4\n", '"soon"\n'), "soon"),
+    "seconds that are none": (GOOD.replace("4\n", '"soon"\n'), "str"),
     "no routes": (GOOD.replace("routes =", "roads ="), "routes"),
     "a route to nowhere": (GOOD.replace('["two"', '["three"'), "three"),
     "a dialect that its gateway does not speak": (GOOD.replace('"one", "replicate"', '"one", "fal"'), "fal"),
@@ -91,6 +91,8 @@ BROKEN = {
     "a gateway without a url": (GOOD.replace('url = "https://two.example"', ""), "url"),
     "a path that is no string": (GOOD.replace('"/v1"', "1"), "str"),
     "a model that is no table": ('models."a/b" = 5\n' + GOOD.partition("[models")[0], "int"),
+    "seconds without end": (GOOD.replace("4\n", "inf\n"), "inf"),
+    "models in a list": (GOOD.partition("[models")[0] + "[[models]]", "AttributeError"),
     "nothing": ("", "gateways"),
 }
 

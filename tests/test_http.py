@@ -59,6 +59,7 @@ class Here(http.Public):
     """peer.example is at 127.0.0.1; the guard stands before everything else."""
 
     def __init__(self, port: int, scheme: str) -> None:
+        super().__init__()
         self._port, self._scheme = port, scheme
 
     async def pin(self, url: httpx.URL) -> httpx.URL:
@@ -283,6 +284,28 @@ def test_of_all_that_httpx_raises_only_these_mean_that_nothing_was_sent(wire: Wi
 def test_an_output_that_cannot_be_copied_is_unavailable(wire: Wire, error: type[Exception]) -> None:
     scripted(wire, error)
     fails(OutputUnavailable, fetch)
+
+
+@pytest.mark.parametrize("location", ["https:foo", "http:x", "mailto:a", "https://h:x/", "https://xn--/", "//"])
+def test_a_reply_that_redirects_to_nonsense_is_a_reply_all_the_same(wire: Wire, location: str) -> None:
+    wire.on("POST", URL, httpx.Response(307, headers={"location": location}))
+    assert send().status == 307
+    wire.on("GET", URL, httpx.Response(302, headers={"location": location}))
+    fails(OutputUnavailable, fetch)
+
+
+def test_what_is_no_address_was_sent_nothing() -> None:
+    for url in ("https://xn--/", "https://[/", "https://h:x/"):
+        with pytest.raises(NotSent):
+            http.send(Request("POST", url), deadline=1)
+
+
+def test_a_cookie_is_not_carried_from_one_host_to_the_next(wire: Wire) -> None:
+    next_url = "https://elsewhere.example/"
+    wire.on("GET", URL, httpx.Response(302, headers={"location": next_url, "set-cookie": "spy=1; Domain=example"}))
+    wire.on("GET", next_url, httpx.Response(200, content=b"picture"))
+    assert fetch() == b"picture"
+    assert "cookie" not in wire.requests[-1].headers
 
 
 def corpus(name: str) -> list[str]:

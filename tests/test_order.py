@@ -198,3 +198,8 @@ def test_an_idempotency_key_that_could_be_mistaken_is_refused(header: str) -> No
     with pytest.raises(InvalidOrder) as caught:
         idempotency_key(header)
     assert [fault["field"] for fault in caught.value.more["errors"]] == ["Idempotency-Key"]
+
+
+def test_a_number_without_end_is_no_number() -> None:
+    with pytest.raises(MalformedBody):
+        literal_json('{"seed": 1e999}')

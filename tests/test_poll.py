@@ -131,8 +131,8 @@ def test_outputs_are_noted_and_left_for_finalize(account: Account, wire: Wire, r
         (prediction("failed", error=None), "gateway_failed", "gives no reason"),
         (prediction("canceled"), "canceled", "was canceled"),
         (prediction("aborted", error="deadline"), "canceled", "deadline"),
-        (prediction("succeeded", output=None), "gateway_failed", "no output"),
-        (prediction("succeeded", output=[]), "gateway_failed", "no output"),
+        (prediction("succeeded", output=None), "output_lost", "no output"),
+        (prediction("succeeded", output=[]), "output_lost", "no output"),
         (prediction("succeeded", output=OUTPUT, data_removed=True), "output_lost", "already deleted"),
     ],
 )

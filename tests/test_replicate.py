@@ -109,14 +109,14 @@ def test_outputs_come_in_several_shapes(output: Any, finished: Finished) -> None
     assert answer(output=output) == finished
 
 
-NO_OUTPUTS: list[Any] = [None, [], {}, 7, True, [None]]
+NO_OUTPUTS: list[Any] = [None, [], {}, 7, True, [None], "", [""], " ", "a cat", {"description": "a cat"}]
 
 
 @pytest.mark.parametrize("members", [{}, *({"output": empty} for empty in NO_OUTPUTS)])
-def test_success_without_an_output_is_none(members: dict[str, Any]) -> None:
+def test_success_without_an_output_is_a_loss_that_may_have_been_billed(members: dict[str, Any]) -> None:
     found = answer(**members)
     assert isinstance(found, Failed)
-    assert found.reason is Reason.GATEWAY_FAILED
+    assert found.reason is Reason.OUTPUT_LOST
 
 
 def test_an_output_that_the_gateway_has_deleted_is_lost() -> None:

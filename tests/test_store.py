@@ -136,8 +136,21 @@ def test_only_who_holds_the_claim_may_say_what_became_of_it() -> None:
     assert store.hear(zombie, FAILED, DUE, ATTEMPT) is None
     store.note(zombie, ATTEMPT)
     assert store.read(claimed.task_id) == claimed
-    assert kept(store.note(claimed, ATTEMPT)).attempts == (ATTEMPT,)
-    assert kept(store.keep_ticket(claimed, "t", ATTEMPT)).attempts == (ATTEMPT, ATTEMPT)
+    noted = kept(store.note(claimed, ATTEMPT))
+    assert noted.attempts == (ATTEMPT,)
+    assert kept(store.keep_ticket(noted, "t", ATTEMPT)).attempts == (ATTEMPT, ATTEMPT)
+
+
+def test_a_write_that_the_sdk_repeats_appends_once() -> None:
+    claimed = reached(Status.SUBMITTING)
+    first, again = kept(store.note(claimed, ATTEMPT)), kept(store.note(claimed, ATTEMPT))
+    assert first.attempts == again.attempts == (ATTEMPT,)
+
+
+def test_a_task_that_has_ended_hears_no_more() -> None:
+    ended = reached(Status.SUCCEEDED)
+    assert store.hear(ended, FAILED, DUE) is None
+    assert store.read(ended.task_id) == ended
 
 
 def test_the_last_word_is_heard_from_the_status_that_was_seen(time: Clock) -> None:

@@ -1,5 +1,6 @@
 """Gateways, models and routes, as catalogue.toml names them."""
 
+import math
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +33,7 @@ class Model:
 
 
 class Catalogue:
-    """`gateways`: by name, each with its `url` and the path of every dialect that it speaks."""
+    """`gateways`: by name, each with its `url` and the path of each of its `dialects`."""
 
     def __init__(self, text: str) -> None:
         """Raises CatalogueError for a text that is not a catalogue."""
@@ -40,10 +41,10 @@ class Catalogue:
             document = tomllib.loads(text)
             self.gateways: dict[str, dict[str, Any]] = document["gateways"]
             self._models = {
-                name: Model(name, float(entry["seconds"]), tuple(self._route(*route) for route in entry["routes"]))
+                name: Model(name, _seconds(entry["seconds"]), tuple(self._route(*route) for route in entry["routes"]))
                 for name, entry in document["models"].items()
             }
-        except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise CatalogueError(f"catalogue.toml cannot be read: {type(error).__name__}: {error}") from error
 
     def model(self, name: str) -> Model:
@@ -62,7 +63,13 @@ class Catalogue:
 
     def _route(self, gateway: str, dialect: str, model: str) -> Route:
         entry = self.gateways[gateway]
-        return Route(gateway, dialect, model, entry["url"] + entry[dialect])
+        return Route(gateway, dialect, model, entry["url"] + entry["dialects"][dialect])
+
+
+def _seconds(value: float) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{value} seconds")
+    return float(value)
 
 
 @cache

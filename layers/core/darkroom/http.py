@@ -12,7 +12,8 @@ NoReply, it may have been.
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import IO
 
@@ -25,6 +26,8 @@ from darkroom.wire import Reply, Request
 
 #: Seconds for finding and greeting a peer. Who is not there by then has not been sent anything.
 CONNECT_S = 5.0
+#: How often an output may say that it has moved.
+REDIRECTS = 2
 
 #: What httpx raises before the first byte of a request can have been acted upon. All else is NoReply.
 NEVER_SENT = (
@@ -84,22 +87,23 @@ def examine(url: str) -> None:
 class Public(httpx.AsyncBaseTransport):
     """Connections to public addresses over TLS."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    def __init__(self) -> None:
         self._transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, retries=0)
-        extensions = {**request.extensions, "sni_hostname": request.url.host}
-        return await self._transport.handle_async_request(
-            httpx.Request(
-                request.method,
-                await self.pin(request.url),
-                headers=request.headers,
-                stream=request.stream,
-                extensions=extensions,
-            )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        pinned = httpx.Request(
+            request.method,
+            await self.pin(request.url),
+            headers=request.headers,
+            stream=request.stream,
+            # The certificate is held against the name, not against the address that the name has led to.
+            extensions={**request.extensions, "sni_hostname": request.url.host},
         )
+        return await self._transport.handle_async_request(pinned)
 
     async def pin(self, url: httpx.URL) -> httpx.URL:
         """`url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent."""
-        if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo:
+        if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo or not url.host:
             raise ForbiddenAddress("Only https URLs at port 443 or 8443, without a user name, are allowed.")
         addresses = await _look_up(url.host)
         if not addresses or not all(_public(address) for address in addresses):
@@ -107,8 +111,7 @@ class Public(httpx.AsyncBaseTransport):
         return url.copy_with(host=addresses[0])
 
     async def aclose(self) -> None:
-        if transport := getattr(self, "_transport", None):
-            await transport.aclose()
+        await self._transport.aclose()
 
 
 #: How connections are made. Nothing in the environment changes it; the local cloud's own processes do.
@@ -120,58 +123,76 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def _client(deadline: float, redirects: int = 0) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=transport(),
-        timeout=httpx.Timeout(deadline, connect=min(CONNECT_S, deadline)),
-        follow_redirects=redirects > 0,
-        max_redirects=redirects,
-        trust_env=False,
-        # A reply that is sent compressed could be a bomb.
-        headers={"accept-encoding": "identity", "user-agent": "darkroom"},
-    )
-
-
 async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply:
+    host = _host(request.url)
     try:
         with anyio.fail_after(deadline):
-            async with (
-                _client(deadline) as client,
-                client.stream(
-                    request.method, request.url, headers=dict(request.headers), content=request.body
-                ) as response,
-            ):
+            async with _exchange(request, deadline) as response:
                 body = bytearray()
                 async for chunk in response.aiter_raw():
                     body += chunk
                     if len(body) > cap and cut:
                         break
                     if len(body) > cap:
-                        raise NoReply(f"the reply is larger than {cap} bytes")
+                        raise NoReply(f"the reply of {host} is larger than {cap} bytes")
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Reply(response.status_code, headers, bytes(body))
-    except NEVER_SENT as error:
-        raise NotSent(f"{type(error).__name__} on the way to {_host(request.url)}") from error
     except (ForbiddenAddress, NotSent, NoReply):
         raise
-    except Exception as error:
-        raise NoReply(f"{type(error).__name__} while talking to {_host(request.url)}") from error
+    except Exception as error:  # whatever it is: nobody knows what became of the request
+        raise NoReply(f"{type(error).__name__} while talking to {host}") from error
 
 
 async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
-    size = 0
+    host = _host(url)
     try:
         with anyio.fail_after(deadline):
-            async with _client(deadline, redirects=2) as client, client.stream("GET", url) as response:
-                if response.status_code != 200:
-                    raise OutputUnavailable(f"{_host(url)} answered {response.status_code} for an output")
-                async for chunk in response.aiter_raw():
-                    size += len(chunk)
-                    if size > cap:
-                        raise OutputUnavailable(f"an output at {_host(url)} is larger than {cap} bytes")
-                    file.write(chunk)
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, NotSent, ForbiddenAddress) as error:
-        raise OutputUnavailable(f"{type(error).__name__} while copying an output from {_host(url)}") from error
+            for _ in range(1 + REDIRECTS):
+                async with _exchange(Request("GET", url), deadline) as response:
+                    if response.has_redirect_location:
+                        url = str(httpx.URL(url).join(response.headers["location"]))
+                        continue
+                    if response.status_code != 200:
+                        raise OutputUnavailable(f"{host} answered {response.status_code} for an output")
+                    async for chunk in response.aiter_raw():
+                        if file.tell() + len(chunk) > cap:
+                            raise OutputUnavailable(f"an output at {host} is larger than {cap} bytes")
+                        file.write(chunk)
+                    return
+        raise OutputUnavailable(f"{host} redirects an output more than {REDIRECTS} times")
+    except OutputUnavailable:
+        raise
+    except Exception as error:  # whatever it is: the output is not there, and may be another time
+        raise OutputUnavailable(f"{type(error).__name__} while copying an output from {host}") from error
+
+
+@asynccontextmanager
+async def _exchange(request: Request, deadline: float) -> AsyncIterator[httpx.Response]:
+    """
+    One request on a connection of its own, up to the head of its response. Raises ForbiddenAddress, NotSent, and
+    whatever httpx raises.
+
+    It goes to the transport directly: httpx's client has a mind of its own about redirects and cookies, and what it
+    raises over a reply's Location would look like a request that was never sent.
+    """
+    timeout = httpx.Timeout(deadline, connect=min(CONNECT_S, deadline)).as_dict()
+    # A reply that is sent compressed could be a bomb.
+    headers = {"accept-encoding": "identity", "user-agent": "darkroom", **request.headers}
+    try:
+        outgoing = httpx.Request(
+            request.method, request.url, headers=headers, content=request.body, extensions={"timeout": timeout}
+        )
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise NotSent(f"{type(error).__name__} in place of an address") from error
+    async with transport() as connection:
+        try:
+            response = await connection.handle_async_request(outgoing)
+        except NEVER_SENT as error:
+            raise NotSent(f"{type(error).__name__} on the way to {_host(request.url)}") from error
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
 
 async def _examine(url: str) -> None:

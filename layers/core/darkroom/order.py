@@ -28,14 +28,14 @@ def literal_json(text: str) -> Any:
     """
     JSON that means one thing only. Raises BodyTooLarge and MalformedBody.
 
-    Python's parser also takes NaN and Infinity, lets the last of two equal keys win, passes lone surrogates, and
-    recurses as deep as it is told to.
+    Python's parser also takes NaN and Infinity (and makes one of 1e999), lets the last of two equal keys win, passes
+    lone surrogates, and recurses as deep as it is told to.
     """
     if len(text) > BODY_CAP or len(text.encode(errors="replace")) > BODY_CAP:
         raise BodyTooLarge(f"The body is larger than {BODY_CAP // 1024} KB. Pass large files by URL.")
     try:
         document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-        json.dumps(document, ensure_ascii=False).encode()
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
         raise MalformedBody("The body holds a lone surrogate (half of a UTF-16 pair): it is not Unicode.") from error
     except ValueError as error:
@@ -54,11 +54,11 @@ def _no_constant(name: str) -> None:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:64]!r} stands twice in one object")
+    document: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in document:
+            raise ValueError(f"the key {key[:64]!r} stands twice in one object")
+        document[key] = value
     return document
 
 

@@ -99,6 +99,8 @@ def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] 
         case Failed():
             put["failure"] = dataclasses.asdict(failure(word))
     unchanged = _claimed(task) if task.status is Status.SUBMITTING else Attr("status").eq(task.status)
+    if task.status.terminal:
+        return None
     return _move(task, unchanged, put, append={"attempts": attempt} if attempt else None)
 
 
@@ -221,7 +223,11 @@ def _move(
     put: attributes and their new values, None to leave one out. append: lists and what to add to each.
     """
     put = {name: value for name, value in put.items() if value is not None}
+    append = append or {}
     condition = Attr("task_id").exists() & condition
+    for name in append:
+        # So that a write that the SDK repeats does not append twice.
+        condition = condition & Attr(name).size().eq(len(getattr(task, name)))
     built = ConditionExpressionBuilder().build_expression(condition)
     names = dict(built.attribute_name_placeholders)
     values = dict(built.attribute_value_placeholders)
@@ -229,7 +235,7 @@ def _move(
     for number, (name, value) in enumerate(put.items()):
         names[f"#put{number}"], values[f":put{number}"] = name, value
         assignments.append(f"#put{number} = :put{number}")
-    for number, (name, value) in enumerate((append or {}).items()):
+    for number, (name, value) in enumerate(append.items()):
         names[f"#add{number}"], values[f":add{number}"], values[":none"] = name, [value], []
         assignments.append(f"#add{number} = list_append(if_not_exists(#add{number}, :none), :add{number})")
     names |= {f"#drop{number}": name for number, name in enumerate(drop)}
@@ -248,8 +254,10 @@ def _move(
         )
     except client.exceptions.ConditionalCheckFailedException as error:
         there = _item_there(error)
-        already = all(there.get(name) == value for name, value in _serialized(put).items())
-        return _from_item(there) if already else None
+        already = all(there.get(name) == value for name, value in _serialized(put).items()) and all(
+            there[name]["L"][-1:] == [value] for name, value in _serialized(append).items()
+        )
+        return _from_item(there) if there and already else None
     return _from_item(done["Attributes"])
 
 

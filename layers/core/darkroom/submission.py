@@ -24,8 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from darkroom import catalogue, clock, dialects, driver, ending, http, keys, schedule, store, task, timings
 from darkroom.answer import Failed
 from darkroom.catalogue import Model, Route
-from darkroom.errors import ForbiddenAddress, KeyReused, NoReply, NotSent, Reason, Rejected
-from darkroom.order import Order
+from darkroom.errors import BodyTooLarge, ForbiddenAddress, KeyReused, NoReply, NotSent, Reason, Rejected
+from darkroom.order import BODY_CAP, Order
 from darkroom.task import Task
 from darkroom.wire import Reply
 
@@ -136,11 +136,14 @@ def verdict(reply: Reply, ticket: str | None) -> Verdict:
 def _record(order: Order, model: str, tenant: str, key: str | None) -> tuple[Task, bool]:
     now = clock.now()
     nonce = clock.nonce()
+    model_input = json.dumps(order.input, ensure_ascii=False)
+    if len(model_input.encode()) > BODY_CAP:
+        raise BodyTooLarge(f"The input is larger than {BODY_CAP // 1024} KB when its numbers are written out.")
     new = Task(
         task_id=task.name(tenant, key or nonce),
         tenant=tenant,
         model=model,
-        input=json.dumps(order.input, ensure_ascii=False),
+        input=model_input,
         digest=task.digest(model, order.model_dump()),
         created=now,
         deadline=now + DEADLINE_S * 1000,

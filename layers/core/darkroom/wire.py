@@ -57,6 +57,9 @@ class Reply:
         """
         try:
             document = json.loads(self.body)
+            if b"\\ud" in self.body.lower():
+                # Half a character can be written in JSON, but in nothing that we write.
+                document = json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
         except (ValueError, RecursionError) as error:
             raise NoReply(f"status {self.status} with a body that is not JSON") from error
         if not isinstance(document, dict):

@@ -7,6 +7,7 @@ null, and is taken away an hour after the end.
 """
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -65,18 +66,24 @@ def complaint(reply: Reply) -> str:
 
 
 def _finished(prediction: dict[str, Any]) -> Answer:
-    match output := prediction.get("output"):
-        case str():
-            outputs = [output]
-        case list():
-            outputs = [each for each in output if isinstance(each, str)]
-        case dict():
-            outputs = [each for each in output.values() if isinstance(each, str)]
-        case _:
-            outputs = []
+    output = prediction.get("output")
+    outputs = tuple(_files(output))
     if not outputs:
-        return Failed(Reason.GATEWAY_FAILED, "The gateway says that the prediction succeeded, but gives no output.")
-    return Finished(tuple(outputs), several=not isinstance(output, str), seconds=_seconds(prediction))
+        return Failed(Reason.OUTPUT_LOST, "The gateway says that the prediction succeeded, but gives no output.")
+    return Finished(outputs, several=not isinstance(output, str), seconds=_seconds(prediction))
+
+
+def _files(output: Any) -> Iterator[str]:
+    """The files in an output, which is one, a list of them, or an object that holds some beside other things."""
+    match output:
+        case str() if re.match(r"https?://|data:", output):
+            yield output
+        case list():
+            for each in output:
+                yield from _files(each)
+        case dict():
+            for each in output.values():
+                yield from _files(each)
 
 
 def _seconds(prediction: dict[str, Any]) -> float | None:
