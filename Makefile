@@ -9,10 +9,12 @@ SOURCES := $(shell find layers functions statemachines -type f -not -path '*/__p
 export SAM_CLI_TELEMETRY = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo up test check format lock clean
+.PHONY: help setup demo up test check format lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+setup: .venv/ready ## only set up .venv, which operate.py needs too
 
 demo: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## one task from POST to picture to webhook (BUILT=1: from what sam build made)
 	@$(PYTHON) -m local demo $(if $(BUILT),--built $(BUILT_FOR_HOST))
@@ -20,8 +22,8 @@ demo: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## one task fro
 up: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## keep the local cloud running (PORT=8080)
 	@$(PYTHON) -m local up --port $(or $(PORT),8080) $(if $(BUILT),--built $(BUILT_FOR_HOST))
 
-test: .venv/ready ## all tests
-	@$(PYTHON) -m pytest --numprocesses 2
+test: .venv/ready ## all tests (FAST=1: without those that start the local cloud)
+	@$(PYTHON) -m pytest --numprocesses 2 $(if $(FAST),-m "not slow")
 
 check: .venv/ready .venv-sam/ready ## format, lint, types, template, state machines, and a build for Lambda
 	$(PYTHON) -m ruff format --check .

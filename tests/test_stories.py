@@ -19,7 +19,7 @@ from local.installation import GATEWAY_KEY, Installation
 from local.permissions import covers
 from local.receiver import Receiver
 
-pytestmark = pytest.mark.xdist_group("stories")
+pytestmark = pytest.mark.slow
 
 MODEL = "google/imagen-4-fast"
 CREATE = f"/replicate/v1/models/{MODEL}/predictions"
