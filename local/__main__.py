@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from local.cloud.errors import CloudError
 from local.demo import show
-from local.errors import CloudError
 from local.installation import ROOT, Installation
 
 WELCOME = """

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from standardwebhooks import Webhook
 
-from local.errors import CloudError
+from local.cloud.errors import CloudError
 from local.installation import Installation
 from local.receiver import Receiver
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from local.cloud import Cloud
-from local.errors import CloudError
+from local.cloud.cloud import Cloud
+from local.cloud.errors import CloudError
 
 ROOT = Path(__file__).parent.parent
 STACK = "darkroom-local"

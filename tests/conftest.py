@@ -22,7 +22,7 @@ from PIL import Image
 
 from darkroom import aws, clock, http, keys, store
 from darkroom.task import Task
-from local.template import read, translate
+from local.cloud.template import read, translate
 
 ROOT = Path(__file__).parent.parent
 ORIGIN = "https://darkroom.example.com"

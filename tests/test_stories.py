@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from standardwebhooks import Webhook
 
+from local.cloud.permissions import covers
 from local.installation import GATEWAY_KEY, Installation
-from local.permissions import covers
 from local.receiver import Receiver
 
 pytestmark = pytest.mark.slow

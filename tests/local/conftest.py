@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from local.cloud import Cloud
+    from local.cloud.cloud import Cloud
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -40,7 +40,9 @@ def simulator() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def cloud(simulator: str) -> "Iterator[Cloud]":
-    from local.cloud import Cloud  # here, or each of the processes that only hand out tests would import it as well
+    from local.cloud.cloud import (
+        Cloud,  # here, or each of the processes that only hand out tests would import it as well
+    )
 
     with Cloud(FIXTURES / "template.yaml", "fixture", simulator_url=simulator, time_scale=0.01) as cloud:
         yield cloud

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud import Cloud
-from local.errors import CloudError, FunctionFailed
+from local.cloud.cloud import Cloud
+from local.cloud.errors import CloudError, FunctionFailed
 from tests.local.conftest import FIXTURES, eventually
 
 

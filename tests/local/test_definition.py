@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 import yaml
 
-from local.definition import parse
-from local.errors import CloudError
+from local.cloud.errors import CloudError
+from local.cloud.machines.definition import parse
 
 GOOD: dict[str, Any] = {
     "QueryLanguage": "JSONata",

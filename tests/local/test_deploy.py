@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from local import inert
-from local.cloud import Cloud
-from local.deploy import KINDS
-from local.errors import CloudError
+from local.cloud import inert
+from local.cloud.cloud import Cloud
+from local.cloud.deploy import KINDS
+from local.cloud.errors import CloudError
 
 REAL = Path(__file__).parents[2] / "template.yaml"
 

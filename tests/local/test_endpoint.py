@@ -5,7 +5,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import Cloud
+from local.cloud.cloud import Cloud
 from tests.local.conftest import FIXTURES, eventually
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from local.cloud import Cloud
-from local.errors import ApiError, FunctionFailed
-from local.functions import MAX_REQUEST, MAX_WORKERS
-from local.worker import MAX_RESPONSE
+from local.cloud.cloud import Cloud
+from local.cloud.errors import ApiError, FunctionFailed
+from local.cloud.functions.host import MAX_REQUEST, MAX_WORKERS
+from local.cloud.functions.worker import MAX_RESPONSE
 from tests.local.conftest import FIXTURES, eventually
 
 reads_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -163,7 +163,7 @@ def test_a_killed_cloud_leaves_no_process(simulator: str, tmp_path: Path) -> Non
     script = f"""
 import sys, time
 from pathlib import Path
-from local.cloud import Cloud
+from local.cloud.cloud import Cloud
 template, logs = Path({str(FIXTURES / "template.yaml")!r}), Path({str(tmp_path)!r})
 with Cloud(template, "killed", simulator_url={simulator!r}, logs=logs) as cloud:
     print(cloud.invoke("Echo", {{"do": "process"}}), flush=True)

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from local import http_api
-from local.cloud import Cloud
+from local.cloud.cloud import Cloud
+from local.cloud.http import server as http_api
 from tests.local.conftest import eventually
 
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from local.errors import CloudError
-from local.intrinsics import Scope, referred
+from local.cloud.errors import CloudError
+from local.cloud.intrinsics import Scope, referred
 
 SCOPE = Scope(
     names={"AWS::Region": "us-east-1", "Days": "0", "Table": "table-1", "Zones": ["a", "b"]},

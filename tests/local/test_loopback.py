@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from local.cloud import Cloud
-from local.errors import FunctionFailed
+from local.cloud.cloud import Cloud
+from local.cloud.errors import FunctionFailed
 
 
 def test_a_gateway_is_the_simulator_under_its_own_name(cloud: Cloud) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from local.definition import parse
-from local.errors import ApiError, CloudError
-from local.execution import MAX_BYTES, MAX_EVENTS, Execution
-from local.machine import Engine
+from local.cloud.errors import ApiError, CloudError
+from local.cloud.machines.definition import parse
+from local.cloud.machines.engine import Engine
+from local.cloud.machines.execution import MAX_BYTES, MAX_EVENTS, Execution
 
 MACHINE = "arn:aws:states:us-east-1:1:stateMachine:M"
 FUNCTION = "arn:aws:lambda:us-east-1:1:function:f"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.payload import Malformed, Request, event, response
+from local.cloud.http.payload import Malformed, Request, event, response
 
 
 def request(**changes: Any) -> Request:

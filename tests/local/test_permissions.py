@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.permissions import Act, Permissions
+from local.cloud.permissions import Act, Permissions
 
 PLACE = "us-east-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/submit"

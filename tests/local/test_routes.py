@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from local.errors import CloudError
-from local.routes import ANY, AUTHORIZER, INTEGRATION, Route, read
+from local.cloud.errors import CloudError
+from local.cloud.http.routes import ANY, AUTHORIZER, INTEGRATION, Route, read
 
 URI = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:1:function:{}/invocations"
 

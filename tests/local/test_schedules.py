@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from local import schedules
-from local.errors import CloudError
-from local.schedules import Schedules, period
-from local.worker import Result
+from local.cloud import schedules
+from local.cloud.errors import CloudError
+from local.cloud.functions.worker import Result
+from local.cloud.schedules import Schedules, period
 
 
 @pytest.mark.parametrize(

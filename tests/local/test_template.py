@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from local.errors import CloudError
-from local.intrinsics import Scope
-from local.template import in_order, parameter_values, read, translate
+from local.cloud.errors import CloudError
+from local.cloud.intrinsics import Scope
+from local.cloud.template import in_order, parameter_values, read, translate
 
 
 def resources(**resources: Any) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from local.errors import CloudError
-from local.intrinsics import Scope, referred
+from local.cloud.errors import CloudError
+from local.cloud.intrinsics import Scope, referred
 
 REGION = "us-east-1"
 ADDRESSES = {

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from local.definition import Definition
-from local.execution import Execution, as_json
-from local.expressions import StateError, evaluated
-from local.integrations import Integrations
+from local.cloud.machines.definition import Definition
+from local.cloud.machines.execution import Execution, as_json
+from local.cloud.machines.expressions import StateError, evaluated
+from local.cloud.machines.integrations import Integrations
 
 LONGEST_WAIT = 99_999_999  # seconds
 # States.ALL does not match these; States.Runtime cannot be retried or caught at all.

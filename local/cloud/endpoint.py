@@ -15,8 +15,8 @@ from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import ThreadedWSGIServer
 
-from local.errors import ApiError
-from local.permissions import Act, Permissions
+from local.cloud.errors import ApiError
+from local.cloud.permissions import Act, Permissions
 
 STATES = "AWSStepFunctions."
 FUNCTIONS = "/2015-03-31/functions/"

@@ -10,7 +10,7 @@ from jsonata import Jsonata
 from jsonata.jexception import JException
 from jsonata.utils import Utils
 
-from local.errors import CloudError
+from local.cloud.errors import CloudError
 
 
 class StateError(Exception):

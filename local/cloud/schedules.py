@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-from local.errors import CloudError
-from local.template import REGION
-from local.worker import Result
+from local.cloud.errors import CloudError
+from local.cloud.functions.worker import Result
+from local.cloud.template import REGION
 
 RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}

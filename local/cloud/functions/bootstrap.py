@@ -1,4 +1,4 @@
-"""The entry of a function's process: `python -m local.bootstrap submit.handler http://127.0.0.1:…`.
+"""The entry of a function's process: `python -m local.cloud.functions.bootstrap submit.handler http://127.0.0.1:…`.
 
 It swaps the one socket of the code for the loopback and hands over to AWS's own runtime client, or to the stand-in
 where that has no wheels (macOS). The code itself cannot tell that it is not in Lambda.
@@ -12,7 +12,7 @@ def install_loopback(simulator_url: str) -> None:
     # A fault of the code's own imports comes up again, and is reported as Lambda does, when the handler is imported.
     with suppress(Exception):
         import darkroom.http
-        from local.loopback import Loopback
+        from local.cloud.functions.loopback import Loopback
 
         darkroom.http.transport = lambda: Loopback(simulator_url)
 
@@ -22,7 +22,7 @@ def main(handler: str, simulator_url: str) -> None:
     try:
         from awslambdaric.__main__ import main as serve
     except ImportError:
-        from local.runtime import main as serve
+        from local.cloud.functions.runtime import main as serve
     serve([sys.argv[0], handler])
 
 

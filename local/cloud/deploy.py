@@ -15,16 +15,17 @@ from typing import Any
 
 import boto3
 
-from local import definition, routes
-from local.errors import CloudError
-from local.functions import Function, Functions
-from local.http_api import HttpApi
-from local.inert import PROPERTIES, TYPES
-from local.intrinsics import Scope
-from local.machine import Engine
-from local.permissions import Permissions
-from local.schedules import Schedules
-from local.template import REGION, in_order, parameter_values
+from local.cloud.errors import CloudError
+from local.cloud.functions.host import Function, Functions
+from local.cloud.http import routes
+from local.cloud.http.server import HttpApi
+from local.cloud.inert import PROPERTIES, TYPES
+from local.cloud.intrinsics import Scope
+from local.cloud.machines import definition
+from local.cloud.machines.engine import Engine
+from local.cloud.permissions import Permissions
+from local.cloud.schedules import Schedules
+from local.cloud.template import REGION, in_order, parameter_values
 
 Properties = dict[str, Any]
 

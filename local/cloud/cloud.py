@@ -25,17 +25,17 @@ from typing import Any, Self, TypeVar
 
 import boto3
 
-from local.deploy import Deployment
-from local.endpoint import Dispatcher, Endpoint
-from local.errors import CloudError, FunctionFailed
-from local.execution import Execution
-from local.functions import Functions, Python
-from local.http_api import HttpApi
-from local.machine import Engine
-from local.permissions import Permissions
-from local.schedules import Schedules
-from local.step_functions import StepFunctions
-from local.template import REGION, read, translate
+from local.cloud.deploy import Deployment
+from local.cloud.endpoint import Dispatcher, Endpoint
+from local.cloud.errors import CloudError, FunctionFailed
+from local.cloud.functions.host import Functions, Python
+from local.cloud.http.server import HttpApi
+from local.cloud.machines.api import StepFunctions
+from local.cloud.machines.engine import Engine
+from local.cloud.machines.execution import Execution
+from local.cloud.permissions import Permissions
+from local.cloud.schedules import Schedules
+from local.cloud.template import REGION, read, translate
 
 T = TypeVar("T")
 

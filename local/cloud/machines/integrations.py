@@ -4,8 +4,8 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from local.errors import ApiError
-from local.expressions import StateError
+from local.cloud.errors import ApiError
+from local.cloud.machines.expressions import StateError
 
 LAMBDA = "arn:aws:lambda:"
 START_EXECUTION = "arn:aws:states:::states:startExecution"

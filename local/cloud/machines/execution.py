@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.expressions import StateError
+from local.cloud.machines.expressions import StateError
 
 MAX_EVENTS = 25_000  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_BYTES = 262_144  # of a state's input or output, as UTF-8; same page

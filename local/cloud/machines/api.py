@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from local.errors import ApiError
-from local.execution import Execution
-from local.machine import Engine
+from local.cloud.errors import ApiError
+from local.cloud.machines.engine import Engine
+from local.cloud.machines.execution import Execution
 
 
 class StepFunctions:

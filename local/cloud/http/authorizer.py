@@ -7,9 +7,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from local.payload import Response, message
-from local.routes import AuthorizerRule
-from local.worker import Result
+from local.cloud.functions.worker import Result
+from local.cloud.http.payload import Response, message
+from local.cloud.http.routes import AuthorizerRule
 
 
 class Authorizer:

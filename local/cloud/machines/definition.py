@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from local.errors import CloudError
-from local.expressions import compiled
+from local.cloud.errors import CloudError
+from local.cloud.machines.expressions import compiled
 
 ALL_STATES = {"Type", "Comment", "QueryLanguage"}
 ON_THE_WAY = {"Output", "Assign", "Next", "End"}

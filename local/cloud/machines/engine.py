@@ -11,12 +11,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from local.definition import Definition
-from local.errors import ApiError, CloudError
-from local.execution import MAX_BYTES, Execution
-from local.expressions import StateError
-from local.integrations import Integrations, Invoke
-from local.states import Walk
+from local.cloud.errors import ApiError, CloudError
+from local.cloud.machines.definition import Definition
+from local.cloud.machines.execution import MAX_BYTES, Execution
+from local.cloud.machines.expressions import StateError
+from local.cloud.machines.integrations import Integrations, Invoke
+from local.cloud.machines.states import Walk
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from local.authorizer import Authorizer
-from local.errors import ApiError
-from local.payload import Malformed, Request, Response, event, message, response
-from local.routes import Route
-from local.template import REGION
-from local.worker import Result
+from local.cloud.errors import ApiError
+from local.cloud.functions.worker import Result
+from local.cloud.http.authorizer import Authorizer
+from local.cloud.http.payload import Malformed, Request, Response, event, message, response
+from local.cloud.http.routes import Route
+from local.cloud.template import REGION
 
 MAX_BODY = 10 * 1024 * 1024
 INTEGRATION_SECONDS = 30

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.errors import CloudError
+from local.cloud.errors import CloudError
 
 PLACEHOLDER = re.compile(r"\$\{(!?)([^}]+)\}")
 NO_VALUE = object()  # what AWS::NoValue leaves behind until its property or list entry is removed

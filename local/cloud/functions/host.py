@@ -17,12 +17,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.errors import ApiError, CloudError
-from local.worker import Result, Worker
+from local.cloud.errors import ApiError, CloudError
+from local.cloud.functions.worker import Result, Worker
 
 MAX_REQUEST = 6_291_456  # bytes, 6 MB
 MAX_WORKERS = 10  # for each function; more invocations than that wait their turn
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,14 @@ class Functions:
         assert self._runner is not None
         self._sites[worker] = web.SockSite(self._runner, listener)
         await self._sites[worker].start()
-        command = [self.python.interpreter, "-u", "-m", "local.bootstrap", function.handler, self.python.simulator_url]
+        command = [
+            self.python.interpreter,
+            "-u",
+            "-m",
+            "local.cloud.functions.bootstrap",
+            function.handler,
+            self.python.simulator_url,
+        ]
         failed = await worker.start(command, environment(function, self.python, port, stream), function.code)
         return worker, failed
 
