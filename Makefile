@@ -4,6 +4,7 @@ PYTHON := .venv/bin/python
 SAM := .venv-sam/bin/sam
 HOST_ARCHITECTURE := $(subst aarch64,arm64,$(shell uname -m))
 BUILT_FOR_HOST := .aws-sam/host
+RUNTIME_CLIENT = $(shell sed -n 's/^\(awslambdaric==[0-9.]*\).*/\1/p' requirements-dev.txt)
 SOURCES := $(shell find layers functions statemachines -type f -not -path '*/__pycache__/*') template.yaml
 
 export SAM_CLI_TELEMETRY = 0
@@ -59,6 +60,8 @@ clean: ## forget everything that was set up or made
 
 # Lambda runs on arm64 by default, whose libraries cannot be imported on another processor: this build is for this one.
 $(BUILT_FOR_HOST)/template.yaml: .venv-sam/ready $(SOURCES)
-	@python=$$(local/find-python 3.13) && echo "Building with sam build for $(HOST_ARCHITECTURE)" && PATH="$$(dirname $$python):$$PATH" \
-	    $(SAM) build --region us-east-1 --build-dir $(BUILT_FOR_HOST) --parameter-overrides Architecture=$(HOST_ARCHITECTURE) >.aws-sam-host.log 2>&1 \
-	    || { cat .aws-sam-host.log; exit 1; }
+	@python=$$(local/find-python 3.13) && echo "Building with sam build for $(HOST_ARCHITECTURE)" && mkdir -p .aws-sam && PATH="$$(dirname $$python):$$PATH" \
+	    $(SAM) build --region us-east-1 --build-dir $(BUILT_FOR_HOST) --parameter-overrides Architecture=$(HOST_ARCHITECTURE) >.aws-sam/host.log 2>&1 \
+	    || { cat .aws-sam/host.log; exit 1; }
+	@# AWS's own runtime client, which Lambda has beside the layers. Where it has no wheel (macOS) a stand-in serves.
+	@python=$$(local/find-python 3.13) && $$python -m pip install -qq --upgrade --target .aws-sam/image $(RUNTIME_CLIENT) 2>/dev/null || true

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import api, gallery, keys, links, predictions, store
+from darkroom import api, gallery, keys, links, store
 from darkroom.errors import NotFound
 from darkroom.task import Task
 
@@ -46,7 +46,7 @@ def _own(task_id: str) -> Task:
 
 
 def _shown(task: Task) -> Response[str]:
-    return api.shown(200, predictions.show(task, api.origin(app.current_event), keys.link()))
+    return api.shown(200, api.prediction(task, app.current_event))
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -60,7 +60,8 @@ def main() -> int:
 def _run(act: str, port: int, built: Path | None) -> None:
     print("Starting the local cloud" + (f" with what sam build made in {built}" if built else ""), flush=True)
     interpreter = _find_python() if built else sys.executable
-    with Installation(api_port=port, built=built, interpreter=interpreter) as darkroom:
+    image = built.parent / "image" if built else None
+    with Installation(api_port=port, built=built, interpreter=interpreter, image=image) as darkroom:
         if act == "demo":
             show(darkroom, ROOT / "demo")
             return

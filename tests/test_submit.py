@@ -253,3 +253,15 @@ def test_a_strange_retry_after_does_not_hide_the_refusal(account: Account, wire:
     wire.on("POST", CREATE, httpx.Response(429, headers=[(b"retry-after", value)]))
     submit()
     assert account.task().status is Status.ACCEPTED
+
+
+def test_a_parameter_store_that_does_not_answer_leaves_the_task_to_its_driver(
+    account: Account, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "GetParameter")
+
+    monkeypatch.setattr(aws.ssm(), "get_parameter", throttled)
+    answer = submit()
+    assert (answer["statusCode"], document(answer)["status"]) == (201, "starting")
+    assert list(account.executions()) == [account.task().task_id]

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import order
+from darkroom import keys, order, predictions
 from darkroom.errors import (
     DarkroomError,
     InvalidOrder,
@@ -23,6 +23,7 @@ from darkroom.errors import (
     UnsupportedBody,
 )
 from darkroom.gallery import File
+from darkroom.task import Task
 
 _PROBLEM = {"content-type": "application/problem+json"}
 
@@ -58,6 +59,11 @@ def shown(status: int, document: dict[str, Any], **headers: str) -> Response[str
     """A JSON document that nobody should keep: tasks move."""
     body = json.dumps(document, ensure_ascii=False)
     return Response(status, "application/json", body, headers={"cache-control": "no-store", **headers})
+
+
+def prediction(task: Task, event: APIGatewayProxyEventV2) -> dict[str, Any]:
+    """A task as its caller sees it."""
+    return predictions.show(task, origin(event), keys.link() if task.images else "")
 
 
 def sent(file: File) -> Response[str]:

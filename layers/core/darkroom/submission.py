@@ -19,7 +19,6 @@ from enum import Enum
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom import catalogue, clock, dialects, driver, ending, http, keys, schedule, store, task, timings
 from darkroom.answer import Failed
@@ -80,8 +79,8 @@ def submit(
         posted = post(recorded, remaining=remaining)
         if posted.failure:
             posted = ending.end(posted, (), origin)
-    except (ClientError, BotoCoreError):
-        # The task stands. Its driver, or one that the sweeper starts, goes on from whatever was written last.
+    except Exception:
+        # Whatever it was, the task stands: its driver, or one that the sweeper starts, goes on from what is written.
         logger.exception("submission interrupted", task_id=recorded.task_id)
         return recorded, False
     if posted.failure:
