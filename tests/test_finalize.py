@@ -248,8 +248,15 @@ def test_an_inline_output_that_is_garbled_is_asked_for_again(account: Account, w
 
 @pytest.mark.parametrize(
     "content",
-    [b'<svg xmlns="http://www.w3.org/2000/svg"/>', b"\0\0\0\x18ftypmp42", b"GIF89a", huge(9_000, 9_000), b"x" * 70_000],
-    ids=["svg", "mp4", "gif", "a bomb", "unknown"],
+    [
+        b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+        b"\0\0\0\x18ftypmp42",
+        b"GIF89a",
+        huge(9_000, 9_000),
+        huge(60_000, 60_000),
+        b"x" * 70_000,
+    ],
+    ids=["svg", "mp4", "gif", "a bomb", "a larger bomb", "unknown"],
 )
 def test_what_cannot_be_verified_is_kept_inert(account: Account, wire: Wire, collecting: Task, content: bytes) -> None:
     wire.on("GET", OUTPUT, httpx.Response(200, content=content, headers={"content-type": "image/svg+xml"}))

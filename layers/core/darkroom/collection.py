@@ -92,12 +92,13 @@ def _store(task: Task, index: int, output: str) -> Image:
 
 def _look_at(file: IO[bytes], size: int) -> tuple[str, str, tuple[int, int] | None]:
     """Content type, extension, and width and height if it is an image that was decoded. Raises OutputUnavailable."""
+    unseen = "application/octet-stream", "bin", None
     file.seek(0)
     head = file.read(512)
     if not head or _PAGE.match(head):
         raise OutputUnavailable("an output is empty, or a web page in place of a picture")
     if not _MAGIC.match(head) or size > DECODE_CAP:
-        return "application/octet-stream", "bin", None
+        return unseen
     try:
         with warnings.catch_warnings():
             # Pillow only warns of the smaller decompression bombs; we look at the pixels ourselves.
@@ -105,9 +106,11 @@ def _look_at(file: IO[bytes], size: int) -> tuple[str, str, tuple[int, int] | No
             file.seek(0)
             with Picture.open(file, formats=["PNG", "JPEG", "WEBP"]) as picture:
                 if picture.width * picture.height > PIXEL_CAP:
-                    return "application/octet-stream", "bin", None
+                    return unseen
                 picture.load()
                 content_type, extension = _FORMATS[str(picture.format)]
                 return content_type, extension, picture.size
+    except Picture.DecompressionBombError:
+        return unseen
     except Exception as error:  # there is no telling what a decoder makes of a file that is broken, or made to break it
         raise OutputUnavailable(f"an output is not a whole picture: {type(error).__name__}") from error
