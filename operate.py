@@ -5,8 +5,10 @@ The operator's command: what CloudFormation cannot put in place for a stack.
     operate.py gateway-key NAME      put (or replace) the key of a gateway; it is read from standard input
     operate.py tenant NAME           make a tenant: its webhook secret, and a first API key
     operate.py api-key TENANT        one more API key for a tenant
+    operate.py webhook-secret TENANT show what a tenant's webhooks are signed with
 
-Each takes --stack NAME (default: darkroom), and AWS credentials and region from the environment, as the AWS CLI does.
+Each takes --stack NAME (default: darkroom) and --region NAME (default: the environment's or the profile's), and AWS
+credentials from where the AWS CLI takes them.
 """
 
 import argparse
@@ -41,9 +43,9 @@ def tenant(stack: str, name: str) -> None:
     if not tenants.is_name(name):
         raise OperatorError("A tenant's name is 1 to 32 characters of a-z, 0-9 and -.")
     secret = tenants.make_webhook_secret()
+    _put(stack, "link-key", secrets.token_urlsafe(32))
     if not _put(stack, f"tenants/{name}/webhook-secret", secret):
         raise OperatorError(f"There is a tenant {name!r} already. For another key: operate.py api-key {name}")
-    _put(stack, "link-key", secrets.token_urlsafe(32))
     print(f"webhook secret: {secret}")
     api_key(stack, name)
 
@@ -58,6 +60,16 @@ def api_key(stack: str, name: str) -> None:
     os.environ["TENANTS_TABLE"] = ssm.get_parameter(Name=f"/{stack}/tenants-table")["Parameter"]["Value"]
     print(f"API key:        {tenants.make_key(name)}")
     print("Keep them; they are not shown again.", file=sys.stderr)
+
+
+def webhook_secret(stack: str, name: str) -> None:
+    """What a tenant's webhooks are signed with, for whoever verifies them."""
+    ssm = aws.ssm()
+    try:
+        found = ssm.get_parameter(Name=f"/{stack}/tenants/{name}/webhook-secret", WithDecryption=True)
+    except ssm.exceptions.ParameterNotFound:
+        raise OperatorError(f"There is no tenant {name!r} yet: operate.py tenant {name}") from None
+    print(f"webhook secret: {found['Parameter']['Value']}")
 
 
 def _check(stack: str) -> None:
@@ -81,16 +93,21 @@ def _put(stack: str, name: str, value: str, *, overwrite: bool = False) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="operate.py", description="Put in place what CloudFormation cannot.")
     parser.add_argument("--stack", default="darkroom", help="the stack's name (default: darkroom)")
+    region = os.environ.get("AWS_REGION")
+    parser.add_argument("--region", default=region, help="the stack's region (default: the environment's or profile's)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for word, run, what in (
         ("gateway-key", gateway_key, "put the key of a gateway, read from standard input"),
         ("tenant", tenant, "make a tenant: its webhook secret, and a first API key"),
         ("api-key", api_key, "one more API key for a tenant"),
+        ("webhook-secret", webhook_secret, "show what a tenant's webhooks are signed with"),
     ):
         command = commands.add_parser(word, help=what)
         command.add_argument("name")
         command.set_defaults(run=run)
     arguments = parser.parse_args()
+    if arguments.region:
+        os.environ["AWS_DEFAULT_REGION"] = arguments.region
     try:
         _check(arguments.stack)
         arguments.run(arguments.stack, arguments.name)

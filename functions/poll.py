@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import driver, inquiry, store
+from darkroom import clock, driver, inquiry, store
 
 logger = Logger()
 
@@ -13,6 +13,6 @@ logger = Logger()
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     step = driver.step(event)
-    remaining = context.get_remaining_time_in_millis() / 1000
-    next_state, wait = inquiry.visit(store.read(step.task_id), step, remaining=remaining)
+    until = clock.now() + context.get_remaining_time_in_millis()
+    next_state, wait = inquiry.visit(store.read(step.task_id), step, until=until)
     return step.after(wait).document(next_state)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import api, submission
+from darkroom import api, clock, submission
 from darkroom.order import Order, idempotency_key
 
 logger = Logger()
@@ -18,9 +18,9 @@ app = api.resolver()
 def create(owner: str, name: str, order: Annotated[Order, Body()]) -> Response[str]:
     event = app.current_event
     key = idempotency_key(event.headers.get("idempotency-key"))
-    remaining = app.lambda_context.get_remaining_time_in_millis() / 1000
+    until = clock.now() + app.lambda_context.get_remaining_time_in_millis()
     task, replayed = submission.submit(
-        order, f"{owner}/{name}", api.tenant(event), key, origin=api.origin(event), remaining=remaining
+        order, f"{owner}/{name}", api.tenant(event), key, origin=api.origin(event), until=until
     )
     prediction = api.prediction(task, event)
     if replayed:

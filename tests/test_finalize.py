@@ -336,3 +336,29 @@ def test_large_metadata_does_not_keep_a_task_from_ending(account: Account, wire:
     submit(order(webhook=RECEIVER, metadata={"note": "a" * 210_000}))
     assert finalize(finish(account, wire, output=OUTPUT))["next"] == "done"
     assert json.loads(wire.sent("POST", RECEIVER)[0].content)["metadata"] == {"note": "a" * 210_000}
+
+
+def test_of_outputs_that_were_lost_in_part_the_good_ones_are_kept(
+    account: Account, wire: Wire, running: Task, time: Clock
+) -> None:
+    collecting = finish(account, wire, output=[OUTPUT, "https://replicate.delivery/xezq/gone.png"])
+    wire.on("GET", OUTPUT, httpx.Response(200, content=picture()))
+    wire.on("GET", "https://replicate.delivery/xezq/gone.png", httpx.Response(404))
+    with pytest.raises(OutputUnavailable):
+        finalize(collecting)
+    time.forward(3601)
+    finalize(collecting)
+    prediction = shown(account.task())
+    assert (prediction["status"], len(prediction["output"])) == ("succeeded", 1)
+    assert "404" in prediction["missing"][0]
+
+
+def test_a_task_whose_outputs_are_not_on_record_has_not_succeeded(account: Account, collecting: Task) -> None:
+    aws.dynamodb().update_item(
+        TableName=settings.tasks_table(),
+        Key={"task_id": {"S": collecting.task_id}},
+        UpdateExpression="SET outputs = :none",
+        ExpressionAttributeValues={":none": {"L": []}},
+    )
+    with pytest.raises(OutputUnavailable):
+        finalize(collecting)

@@ -181,10 +181,24 @@ def test_a_gateway_that_stays_away_is_tried_less_and_less_often(wire: Wire, time
     assert len(wire.sent("POST")) == 7
 
 
-def test_a_busy_gateway_says_itself_when_to_come_again(wire: Wire, accepted: Task) -> None:
-    wishes = ["17", "Fri, 20 Nov 2026 12:00:40 GMT", "86400", "soon"]  # the last is none: the usual backoff
+def test_a_busy_gateway_says_itself_when_to_come_again(
+    account: Account, wire: Wire, time: Clock, accepted: Task
+) -> None:
+    wishes = ["17", "Fri, 20 Nov 2026 12:00:40 GMT", "soon"]  # the last is none: the usual backoff
     wire.on("POST", CREATE, *(httpx.Response(429, headers={"retry-after": wish}) for wish in wishes))
-    assert [poll(accepted, turn)["wait"] for turn in range(4)] == [17, 40, 1801, 16]
+    waits = []
+    for turn in range(3):
+        waits.append(poll(account.task(), turn)["wait"])
+        time.forward(waits[-1])
+    assert waits == [17, 23, 8]
+
+
+def test_nothing_is_posted_before_the_gateway_wishes_it(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", CREATE, httpx.Response(429, headers={"retry-after": "300"}))
+    submit()
+    time.forward(4)
+    assert found(poll(account.task())) == ("wait", 296)
+    assert len(wire.sent("POST")) == 1
 
 
 @pytest.mark.parametrize(

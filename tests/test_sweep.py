@@ -6,7 +6,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import aws
+from darkroom import aws, recovery, store
 from darkroom.driver import GRACE_MS
 from darkroom.errors import OutputUnavailable
 from darkroom.task import Delivery, Status, Task
@@ -26,7 +26,7 @@ from tests.conftest import (
     submit,
 )
 
-OVERDUE = GRACE_MS / 1000 + 1
+OVERDUE = GRACE_MS / 1000 + 5  # the first wait of a driver, and one
 
 
 def sweep() -> int:
@@ -159,7 +159,7 @@ def test_one_task_that_cannot_be_read_does_not_keep_the_others_from_rescue(
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={":status": {"S": "of a later version"}},
         )
-    time.forward(181)
+    time.forward(OVERDUE)
     assert sweep() == 4
 
 
@@ -171,3 +171,31 @@ def test_a_driver_that_copies_again_and_again_is_not_taken_for_lost(wire: Wire, 
         time.forward(min(60, 5 * turn))
         assert sweep() == 0
         assert call("poll", step(collecting, turn))["next"] == "finalize"
+
+
+def test_tasks_that_cannot_be_read_do_not_stand_in_the_way_for_ever(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.on("POST", CREATE, prediction())
+    monkeypatch.setattr(recovery, "LIMIT", 1)
+    monkeypatch.setattr(store, "DUE_SHARDS", 1)
+    for number in range(2):
+        submit(key=str(number))
+        time.forward(1)
+    first = min(account.tasks(), key=lambda task: task.created)
+    real = store.read
+    monkeypatch.setattr(store, "read", lambda task_id: 1 / 0 if task_id == first.task_id else real(task_id))
+    time.forward(OVERDUE)
+    assert (sweep(), sweep()) == (0, 1)
+
+
+def test_a_task_that_nobody_could_carry_to_its_end_has_failed_at_last(
+    account: Account, wire: Wire, time: Clock, running: Task
+) -> None:
+    time.forward(3 * 3600)
+    assert sweep() == 1
+    task = account.task()
+    assert (task.status, task.failure and task.failure.code) == (Status.COLLECTING, "internal")
+    wire.on("POST", RECEIVER, httpx.Response(204))
+    assert call("finalize", step(task))["next"] == "done"
+    assert account.task().status is Status.FAILED

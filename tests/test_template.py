@@ -143,6 +143,19 @@ def test_a_machines_next_steps_are_those_that_the_driver_knows(file: Any) -> Non
     assert asked <= set(re.findall(r'"(\w+)"', known))
 
 
+@pytest.mark.parametrize("name", ["Generation", "Delivery"])
+def test_a_machine_may_do_just_what_its_states_do(name: str) -> None:
+    definition = (ROOT / "statemachines" / f"{name.lower()}.asl.yaml").read_text()
+    substitutions = RESOURCES[name]["Properties"]["DefinitionSubstitutions"]
+    called = [substitutions[found] for found in re.findall(r"Resource: \$\{(\w+)\}$", definition, re.MULTILINE)]
+    started = [substitutions[found] for found in re.findall(r"StateMachineArn: \$\{(\w+)\}", definition)]
+    granted = {statement["Action"]: statement["Resource"] for statement in statements(f"{name}Role")}
+    wanted = {"lambda:InvokeFunction": called, "states:StartExecution": started}
+    for action, resources in wanted.items():
+        allowed = granted.get(action, [])
+        assert (allowed if isinstance(allowed, list) else [allowed]) == resources
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_has_a_role_of_its_own_with_statements_of_its_own(name: str) -> None:
     role = FUNCTIONS[name]["Role"]["Fn::GetAtt"][0]
@@ -164,7 +177,9 @@ def test_nobody_may_scan_or_delete() -> None:
 def test_what_is_kept_survives_the_stack() -> None:
     for name, resource in RESOURCES.items():
         if resource["Type"] in ("AWS::DynamoDB::Table", "AWS::S3::Bucket"):
-            assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), name
+            # A first deployment that fails leaves nothing behind; afterwards, nothing is ever deleted.
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", name
+            assert resource["UpdateReplacePolicy"] == "Retain", name
 
 
 def test_tables_cost_nothing_at_rest_and_can_be_restored() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from aiohttp import web
 from multidict import CIMultiDict
 
-from local.simulator import delivery
+from local.simulator import files
 from local.simulator.clock import Clock
 from local.simulator.door import Door
 from local.simulator.exchange import Dialect, Reply, Request, as_json
@@ -87,15 +87,15 @@ class Front:
                 path=http.path,
                 status=reply.status if reply else None,
                 authorized=bool(self._key(http)),
-                leaked_key=delivery.is_host(http.host) and "Authorization" in http.headers,
+                leaked_key=files.is_host(http.host) and "Authorization" in http.headers,
             )
         )
         return _response(reply) if reply else _dropped(http)
 
     async def _work(self, http: web.Request, body: bytes) -> Reply:
         """The reply as it would be if nothing went wrong."""
-        if delivery.is_host(http.host):
-            return await delivery.fetch(self._jobs, http.method, http.path)
+        if files.is_host(http.host):
+            return await files.fetch(self._jobs, http.method, http.path)
         for prefix, dialect in self._mounts.items():
             if http.path.startswith(f"{prefix}/"):
                 request = Request(

@@ -1,4 +1,4 @@
-"""What a function's role allows, and what it does not: local/permissions.py."""
+"""What a function's role allows, and what it does not: local/cloud/permissions.py."""
 
 import io
 import json

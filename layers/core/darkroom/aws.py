@@ -24,7 +24,8 @@ def dynamodb() -> "DynamoDBClient":
 @cache
 def s3() -> "S3Client":
     # Signature version 4 with the region's own address: presigned links of the older kind are refused in newer regions.
-    return boto3.client("s3", config=_CONFIG.merge(Config(signature_version="s3v4")))
+    links = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    return boto3.client("s3", config=_CONFIG.merge(links))
 
 
 @cache

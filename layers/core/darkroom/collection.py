@@ -8,9 +8,11 @@ is how a file that was cut short is found out.
 
 import hashlib
 import io
+import json
 import re
 import tempfile
 import warnings
+from dataclasses import asdict
 from typing import IO
 
 from PIL import Image as Picture
@@ -24,8 +26,9 @@ from darkroom.task import Image, Task
 DECODE_CAP = 40_000_000
 PIXEL_CAP = 50_000_000
 OUTPUT_CAP = 250_000_000
-#: Seconds for the copying of one output.
+#: Seconds for the copying of one output, and milliseconds for all of them: less than Finalize may take.
 COPY_S = 60.0
+COLLECT_MS = 240_000
 #: How long gateways keep outputs, ms: after that, one that could not be copied is lost.
 OUTPUT_LIFE_MS = 60 * 60 * 1000
 
@@ -45,27 +48,45 @@ def settle(task: Task, origin: str) -> Task:
     """
     if task.failure:
         return ending.end(task, (), origin)
-    try:
-        images = _collect(task)
-    except OutputUnavailable as error:
-        if not _lost(task):
-            raise
-        word = Failed(Reason.OUTPUT_LOST, f"The images were made, but could not be copied in time: {error}")
+    images, missing = _collect(task)
+    if missing and not _lost(task):
+        raise OutputUnavailable("; ".join(missing))
+    if not images:
+        word = Failed(
+            Reason.OUTPUT_LOST, f"The images were made, but could not be copied in time: {'; '.join(missing)}"
+        )
         heard = store.hear(task, word, clock.now() + driver.GRACE_MS)
         return ending.end(heard or store.read(task.task_id), (), origin)
-    return ending.end(task, images, origin)
+    _put_record(task, images)
+    return ending.end(task, images, origin, missing)
 
 
-def _collect(task: Task) -> tuple[Image, ...]:
-    images = tuple(_store(task, index, output) for index, output in enumerate(task.outputs))
-    record = ending.record(task, images).encode()
+def _collect(task: Task) -> tuple[tuple[Image, ...], tuple[str, ...]]:
+    """The outputs that could be stored, and why the others could not."""
+    images, missing = [], [] if task.outputs else ["the gateway's outputs are not on record"]
+    until = clock.now() + COLLECT_MS
+    for index, output in enumerate(task.outputs):
+        try:
+            images.append(_store(task, index, output, (until - clock.now()) / 1000))
+        except OutputUnavailable as error:
+            missing.append(str(error))
+    return tuple(images), tuple(missing)
+
+
+def _put_record(task: Task, images: tuple[Image, ...]) -> None:
+    """Beside a task's images goes `task.json`: how they came to be, in a form that outlives the table."""
+    told = ("task_id", "model", "route", "ticket", "metadata", "created", "submitted", "answered")
+    document = {name: getattr(task, name) for name in told} | {
+        "input": json.loads(task.input),
+        "images": [asdict(image) for image in images],
+    }
+    record = json.dumps(document, ensure_ascii=False, indent=2).encode()
     gallery.put(
         gallery.key(task.task_id, "task.json"),
         io.BytesIO(record),
         content_type="application/json",
         sha256=hashlib.sha256(record).digest(),
     )
-    return images
 
 
 def _lost(task: Task) -> bool:
@@ -73,12 +94,13 @@ def _lost(task: Task) -> bool:
     return task.answered is not None and clock.now() - task.answered > OUTPUT_LIFE_MS
 
 
-def _store(task: Task, index: int, output: str) -> Image:
+def _store(task: Task, index: int, output: str, remaining: float) -> Image:
+    """One output, within `remaining` seconds. Raises OutputUnavailable."""
     with tempfile.TemporaryFile() as file:
         if gallery.staged(output):
             gallery.read(output, file)
         else:
-            http.fetch(output, file, deadline=COPY_S, cap=OUTPUT_CAP)
+            http.fetch(output, file, deadline=min(COPY_S, remaining), cap=OUTPUT_CAP)
         size = file.tell()
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256")

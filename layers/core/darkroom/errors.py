@@ -42,6 +42,7 @@ class Reason(Enum):
     SUBMISSION_UNKNOWN = ("submission_unknown", False, True)
     TIMED_OUT = ("timed_out", True, True)
     OUTPUT_LOST = ("output_lost", True, True)
+    INTERNAL = ("internal", True, True)
     CANCELED = ("canceled", True, False)
 
     def __init__(self, code: str, retryable: bool, may_be_billed: bool) -> None:

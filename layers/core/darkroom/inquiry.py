@@ -4,6 +4,7 @@ One visit of a driver: look at the task, ask the gateway once if that is what it
 A question costs nothing, so any failure of one only means to ask again, until the task's deadline.
 """
 
+import math
 from dataclasses import replace
 
 from aws_lambda_powertools import Logger
@@ -18,22 +19,22 @@ from darkroom.wire import Request
 #: Seconds for a question, or for asking the gateway to stop.
 QUESTION_S = 10.0
 #: Bytes of an answer: it may hold pictures inline, in base64.
-ANSWER_CAP = 64_000_000
+ANSWER_CAP = 32_000_000
 
 logger = Logger(child=True)
 
 
-def visit(task: Task, step: Step, *, remaining: float) -> tuple[Next, int]:
+def visit(task: Task, step: Step, *, until: int) -> tuple[Next, int]:
     """
     What the driver shall do next, and after how many seconds if that is to wait.
 
-    remaining: seconds that are left of this invocation.
+    until: when this invocation ends, ms.
     """
     if driver.superseded(step, task):
         return "leave", 0
     match task.status:
         case Status.ACCEPTED:
-            found = _try_to_post(task, step, remaining)
+            found = _try_to_post(task, step, until)
         case Status.SUBMITTING:
             found = _wait_for_the_claim(task)
         case Status.RUNNING:
@@ -51,16 +52,17 @@ def visit(task: Task, step: Step, *, remaining: float) -> tuple[Next, int]:
     return found
 
 
-def _try_to_post(task: Task, step: Step, remaining: float) -> tuple[Next, int]:
+def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
     if task.cancel:
         return _hear(task, Failed(Reason.CANCELED, "Canceled before anything was sent to a gateway."))
     if clock.now() >= task.deadline:
         return _hear(task, _never_accepted(task))
-    posted = submission.post(task, remaining=remaining)
+    if (asked := _asked_to_wait(task)) > 0:
+        return "wait", _until(task.deadline, asked)
+    posted = submission.post(task, until=until)
     match posted.status:
         case Status.ACCEPTED:
-            asked = posted.attempts[-1].get("retry_after") if len(posted.attempts) > len(task.attempts) else None
-            return "wait", _until(posted.deadline, asked or schedule.backoff(step.turn + 1))
+            return "wait", _until(posted.deadline, _asked_to_wait(posted) or schedule.backoff(step.turn + 1))
         case Status.SUBMITTING:
             return _wait_for_the_claim(posted)
         case Status.RUNNING:
@@ -68,6 +70,14 @@ def _try_to_post(task: Task, step: Step, remaining: float) -> tuple[Next, int]:
             return "wait", schedule.first(submission.expected(model, posted.route))
         case _:
             return "finalize", 0
+
+
+def _asked_to_wait(task: Task) -> int:
+    """Seconds that are left of what the gateway asked for when it last refused the request; 0 if nothing is."""
+    if not task.attempts:
+        return 0
+    asked: int = task.attempts[-1]["at"] + task.attempts[-1].get("retry_after", 0) * 1000
+    return max(0, math.ceil((asked - clock.now()) / 1000))
 
 
 def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
@@ -115,7 +125,7 @@ def _answer(task: Task) -> Answer:
         answer = dialect.answer(reply)
         return replace(answer, outputs=_staged(task, answer)) if isinstance(answer, Finished) else answer
     except (NotSent, NoReply, ForbiddenAddress) as error:
-        logger.warning("question unanswered", task_id=task.task_id, reason=str(error))
+        logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
         return Running()
 
 
@@ -127,7 +137,7 @@ def _cancel(task: Task) -> None:
         reply = http.send(_signed(task, request), deadline=QUESTION_S)
         logger.info("asked the gateway to cancel", task_id=task.task_id, status=reply.status)
     except (NotSent, NoReply, ForbiddenAddress) as error:
-        logger.warning("cancellation unanswered", task_id=task.task_id, reason=str(error))
+        logger.warning("cancellation unanswered", task_id=task.task_id, reason=type(error).__name__)
 
 
 def _signed(task: Task, request: Request) -> Request:

@@ -5,12 +5,12 @@ All but the address are SecureStrings that the operator's command puts there (Cl
 the warm function for a minute, so that a new key is in use everywhere within a minute.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from darkroom import aws, settings
+from darkroom import aws, clock, settings
 from darkroom.errors import SettingMissing
 
 #: Seconds for which a parameter is kept.
@@ -18,11 +18,8 @@ MAX_AGE = 60
 
 
 def gateway(name: str) -> str | None:
-    """The key of a gateway, or None if the operator has put none."""
-    try:
-        return _read(f"gateways/{name}")
-    except SettingMissing:
-        return None
+    """The key of a gateway, or None if the operator has put none; that, too, is kept for a while."""
+    return _gateway(settings.stack(), name, clock.now() // (MAX_AGE * 1000))
 
 
 def webhook_secret(tenant: str) -> str:
@@ -43,6 +40,15 @@ def api_url() -> str:
 def forget() -> None:
     """Read everything anew: a gateway has refused a key, so there may be a newer one."""
     _provider.cache_clear()
+    _gateway.cache_clear()
+
+
+@lru_cache(maxsize=64)
+def _gateway(_stack: str, name: str, _age: int) -> str | None:
+    try:
+        return _read(f"gateways/{name}")
+    except SettingMissing:
+        return None
 
 
 @cache

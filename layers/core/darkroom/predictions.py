@@ -67,6 +67,8 @@ def _ours(task: Task, origin: str, link_key: str) -> dict[str, Any]:
         prediction["error_code"] = failure.code
         prediction["retryable"] = failure.retryable
         prediction["may_be_billed"] = failure.may_be_billed
+    if task.missing:
+        prediction["missing"] = list(task.missing)
     if task.images:
         prediction["images"] = [
             {

@@ -3,10 +3,15 @@
 from aws_lambda_powertools import Logger
 
 from darkroom import clock, driver, store
+from darkroom.answer import Failed
+from darkroom.errors import Reason
 from darkroom.task import Task
 
 #: Tasks of each shard that one run takes care of; the next run is a minute away.
 LIMIT = 25
+#: Milliseconds past its deadline after which a task can only be one whose driver crashes each time. Other drivers have
+#: given up by themselves by then: on the gateway at the deadline, and on its outputs an hour after it has spoken.
+HOPELESS_MS = 2 * 60 * 60 * 1000
 
 logger = Logger(child=True)
 
@@ -24,6 +29,7 @@ def _rescue(task_id: str, now: int) -> bool:
         return _rescue_overdue(task_id, now)
     except Exception:  # whatever is wrong with this task must not keep the others from being rescued
         logger.exception("task could not be rescued", extra={"task_id": task_id})
+        store.set_aside(task_id, now + driver.GRACE_MS)
         return False
 
 
@@ -34,6 +40,9 @@ def _rescue_overdue(task_id: str, now: int) -> bool:
         return False
     if (rescued := store.take_over(task, now + driver.GRACE_MS)) is None:
         return False
+    if not rescued.status.terminal and not rescued.failure and now > rescued.deadline + HOPELESS_MS:
+        word = Failed(Reason.INTERNAL, "This task could not be carried to its end here. It has been logged.")
+        rescued = store.hear(rescued, word, now + driver.GRACE_MS) or rescued
     _restart(rescued)
     logger.warning("task had lost its driver", task_id=task_id, generation=rescued.generation, status=rescued.status)
     return True

@@ -2,24 +2,19 @@
 The tasks table: every write to it is here and has a name.
 
 Each write is conditional on the status that it moves from, so that of two that race one loses, and nothing goes back.
-A write that the SDK repeated because its reply was lost finds its condition broken by itself; it is told from a lost
-race by the item already saying what was to be written.
 """
 
 import dataclasses
-import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
 
-from darkroom import aws, clock, settings
+from darkroom import aws, clock, items, settings
 from darkroom.answer import Failed, Finished
 from darkroom.errors import Failure, NotFound
-from darkroom.task import Delivery, Image, Status, Task
+from darkroom.task import Delivery, Status, Task
 
 #: Shards of the index by due time, and of each tenant's part of the index by tenant.
 DUE_SHARDS = 8
@@ -32,7 +27,7 @@ VERSION = 1
 
 def create(task: Task) -> Task:
     """Put a new task, or return the one that is there under its id (its `nonce` tells which)."""
-    item = _to_item(task) | {
+    item = items.to_item(task) | {
         "v": VERSION,
         "tenant_shard": f"{task.tenant}#{_shard(task.task_id, TENANT_SHARDS)}",
         "due_shard": due_shard(task.task_id),
@@ -41,12 +36,12 @@ def create(task: Task) -> Task:
     try:
         client.put_item(
             TableName=settings.tasks_table(),
-            Item=_serialized(item),
+            Item=items.serialized(item),
             ConditionExpression="attribute_not_exists(task_id)",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except client.exceptions.ConditionalCheckFailedException as error:
-        return _from_item(_item_there(error))
+        return items.from_item(items.broken_by(error))
     return task
 
 
@@ -57,18 +52,18 @@ def read(task_id: str) -> Task:
     )
     if "Item" not in found:
         raise NotFound("There is no such task.")
-    return _from_item(found["Item"])
+    return items.from_item(found["Item"])
 
 
 def claim(task: Task, nonce: str, lease: int) -> Task | None:
     """accepted → submitting: until `lease` (ms) the holder of `nonce` alone may post. None: somebody else may."""
     condition = Attr("status").eq(Status.ACCEPTED) & Attr("cancel").not_exists()
-    return _move(task, condition, {"status": Status.SUBMITTING, "nonce": nonce, "lease": lease})
+    return items.change(task, condition, {"status": Status.SUBMITTING, "nonce": nonce, "lease": lease})
 
 
 def keep_ticket(task: Task, ticket: str, attempt: dict[str, Any]) -> Task | None:
     """submitting → running: the gateway has accepted the request of this claim."""
-    return _move(
+    return items.change(
         task,
         _claimed(task),
         {"status": Status.RUNNING, "ticket": ticket, "route": attempt["route"], "submitted": clock.now()},
@@ -78,12 +73,12 @@ def keep_ticket(task: Task, ticket: str, attempt: dict[str, Any]) -> Task | None
 
 def release(task: Task, attempt: dict[str, Any]) -> Task | None:
     """submitting → accepted: the request of this claim was certainly not accepted."""
-    return _move(task, _claimed(task), {"status": Status.ACCEPTED}, append={"attempts": attempt})
+    return items.change(task, _claimed(task), {"status": Status.ACCEPTED}, append={"attempts": attempt})
 
 
 def note(task: Task, attempt: dict[str, Any]) -> Task | None:
     """submitting, with what became of the POST on record: nothing certain."""
-    return _move(task, _claimed(task), {"lease": task.lease}, append={"attempts": attempt})
+    return items.change(task, _claimed(task), {"lease": task.lease}, append={"attempts": attempt})
 
 
 def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] | None = None) -> Task | None:
@@ -101,12 +96,12 @@ def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] 
     unchanged = _claimed(task) if task.status is Status.SUBMITTING else Attr("status").eq(task.status)
     if task.status.terminal:
         return None
-    return _move(task, unchanged, put, append={"attempts": attempt} if attempt else None)
+    return items.change(task, unchanged, put, append={"attempts": attempt} if attempt else None)
 
 
 def refresh(task: Task, outputs: tuple[str, ...], due: int) -> Task | None:
     """collecting, with the outputs where the gateway offers them now."""
-    return _move(task, Attr("status").eq(Status.COLLECTING), {"outputs": list(outputs), "due": due})
+    return items.change(task, Attr("status").eq(Status.COLLECTING), {"outputs": list(outputs), "due": due})
 
 
 def end(task: Task, ended: Task) -> Task | None:
@@ -119,6 +114,7 @@ def end(task: Task, ended: Task) -> Task | None:
         "status": ended.status,
         "completed": ended.completed,
         "images": [dataclasses.asdict(image) for image in ended.images],
+        "missing": list(ended.missing),
         "failure": dataclasses.asdict(ended.failure) if ended.failure else None,
         "delivery": ended.delivery,
         "news": ended.news,
@@ -126,24 +122,35 @@ def end(task: Task, ended: Task) -> Task | None:
     failed = Attr("failure").exists() if ended.failure else Attr("failure").not_exists()
     heard = Attr("status").eq(Status.COLLECTING) & failed
     if ended.delivery is Delivery.PENDING:
-        return _move(task, heard, {**put, "due": ended.due})
-    return _move(task, heard, {**put, "expires": _expiry()}, drop=("due", "due_shard"))
+        return items.change(task, heard, {**put, "due": ended.due})
+    return items.change(task, heard, {**put, "expires": _expiry()}, drop=("due", "due_shard"))
 
 
 def ask_to_cancel(task: Task) -> Task | None:
     """Flag a task whose caller does not want it any more. What becomes of it is for its driver to find out."""
-    return _move(task, ~Attr("status").is_in([status for status in Status if status.terminal]), {"cancel": True})
+    return items.change(task, ~Attr("status").is_in([status for status in Status if status.terminal]), {"cancel": True})
 
 
 def postpone(task: Task, due: int) -> Task | None:
     """A driver says that it is alive and will be back before `due` (ms)."""
-    return _move(task, Attr("generation").eq(task.generation) & Attr("due").exists(), {"due": due})
+    return items.change(task, Attr("generation").eq(task.generation) & Attr("due").exists(), {"due": due})
 
 
 def take_over(task: Task, due: int) -> Task | None:
     """The next generation, for a task that nobody came back to in time. None: somebody did, after all."""
     overdue = Attr("generation").eq(task.generation) & Attr("due").eq(task.due)
-    return _move(task, overdue, {"generation": task.generation + 1, "due": due})
+    return items.change(task, overdue, {"generation": task.generation + 1, "due": due})
+
+
+def set_aside(task_id: str, due: int) -> None:
+    """Let a task that cannot even be read be overdue again only at `due` (ms), so that it does not stand in the way."""
+    aws.dynamodb().update_item(
+        TableName=settings.tasks_table(),
+        Key={"task_id": {"S": task_id}},
+        ConditionExpression="attribute_exists(due)",
+        UpdateExpression="SET due = :due",
+        ExpressionAttributeValues=items.serialized({":due": due}),
+    )
 
 
 def overdue(shard: str, now: int, limit: int) -> Iterator[str]:
@@ -156,7 +163,7 @@ def overdue(shard: str, now: int, limit: int) -> Iterator[str]:
         IndexName="due",
         KeyConditionExpression=key.condition_expression,
         ExpressionAttributeNames=key.attribute_name_placeholders,
-        ExpressionAttributeValues=_serialized(key.attribute_value_placeholders),
+        ExpressionAttributeValues=items.serialized(key.attribute_value_placeholders),
         Limit=limit,
     )
     return (item["task_id"]["S"] for item in found["Items"])
@@ -174,7 +181,7 @@ def give_up(task: Task, attempt: dict[str, Any]) -> Task | None:
 
 def undelivered(task: Task, attempt: dict[str, Any], due: int) -> Task | None:
     """An attempt failed, and there will be another before `due` (ms)."""
-    return _move(task, Attr("delivery").eq(Delivery.PENDING), {"due": due}, append={"deliveries": attempt})
+    return items.change(task, Attr("delivery").eq(Delivery.PENDING), {"due": due}, append={"deliveries": attempt})
 
 
 def failure(word: Failed) -> Failure:
@@ -195,7 +202,7 @@ def _claimed(task: Task) -> ConditionBase:
 
 
 def _told(task: Task, delivery: Delivery, attempt: dict[str, Any]) -> Task | None:
-    return _move(
+    return items.change(
         task,
         Attr("delivery").eq(Delivery.PENDING),
         {"delivery": delivery, "expires": _expiry()},
@@ -207,103 +214,3 @@ def _told(task: Task, delivery: Delivery, attempt: dict[str, Any]) -> Task | Non
 def _expiry() -> int:
     """When DynamoDB may delete an item that ends now: its TTL counts seconds, not milliseconds."""
     return clock.now() // 1000 + settings.task_retention_days() * 86_400
-
-
-def _move(
-    task: Task,
-    condition: ConditionBase,
-    put: dict[str, Any],
-    *,
-    append: dict[str, Any] | None = None,
-    drop: tuple[str, ...] = (),
-) -> Task | None:
-    """
-    One conditional update; the task after it, or None if the condition did not hold.
-
-    put: attributes and their new values, None to leave one out. append: lists and what to add to each.
-    """
-    put = {name: value for name, value in put.items() if value is not None}
-    append = append or {}
-    condition = Attr("task_id").exists() & condition
-    for name in append:
-        # So that a write that the SDK repeats does not append twice.
-        condition = condition & Attr(name).size().eq(len(getattr(task, name)))
-    built = ConditionExpressionBuilder().build_expression(condition)
-    names = dict(built.attribute_name_placeholders)
-    values = dict(built.attribute_value_placeholders)
-    assignments = []
-    for number, (name, value) in enumerate(put.items()):
-        names[f"#put{number}"], values[f":put{number}"] = name, value
-        assignments.append(f"#put{number} = :put{number}")
-    for number, (name, value) in enumerate(append.items()):
-        names[f"#add{number}"], values[f":add{number}"], values[":none"] = name, [value], []
-        assignments.append(f"#add{number} = list_append(if_not_exists(#add{number}, :none), :add{number})")
-    names |= {f"#drop{number}": name for number, name in enumerate(drop)}
-    removal = f" REMOVE {', '.join(f'#drop{number}' for number in range(len(drop)))}" if drop else ""
-    client = aws.dynamodb()
-    try:
-        done = client.update_item(
-            TableName=settings.tasks_table(),
-            Key={"task_id": {"S": task.task_id}},
-            ConditionExpression=built.condition_expression,
-            UpdateExpression=f"SET {', '.join(assignments)}{removal}",
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=_serialized(values),
-            ReturnValues="ALL_NEW",
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
-        )
-    except client.exceptions.ConditionalCheckFailedException as error:
-        there = _item_there(error)
-        already = all(there.get(name) == value for name, value in _serialized(put).items()) and all(
-            there[name]["L"][-1:] == [value] for name, value in _serialized(append).items()
-        )
-        return _from_item(there) if there and already else None
-    return _from_item(done["Attributes"])
-
-
-def _item_there(error: ClientError) -> dict[str, Any]:
-    """The item that broke a condition; empty if there was none."""
-    response: Mapping[str, Any] = error.response
-    return dict(response.get("Item", {}))
-
-
-def _serialized(values: dict[str, Any]) -> dict[str, Any]:
-    serialize = TypeSerializer().serialize
-    return {name: serialize(str(value) if isinstance(value, str) else value) for name, value in values.items()}
-
-
-def _to_item(task: Task) -> dict[str, Any]:
-    item = dataclasses.asdict(task) | {"metadata": json.dumps(task.metadata, ensure_ascii=False)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in item.items()
-        # An absent flag, so that a condition can ask for its absence.
-        if value is not None and value is not False
-    }
-
-
-def _from_item(item: dict[str, Any]) -> Task:
-    deserialize = TypeDeserializer().deserialize
-    known = {each.name for each in dataclasses.fields(Task)}
-    values = {name: _plain(deserialize(value)) for name, value in item.items() if name in known}
-    values["status"] = Status(values["status"])
-    values["delivery"] = Delivery(values["delivery"])
-    values["metadata"] = json.loads(values["metadata"])
-    values["images"] = tuple(Image(**image) for image in values["images"])
-    values["failure"] = Failure(**values["failure"]) if values.get("failure") else None
-    for name in ("attempts", "outputs", "deliveries"):
-        values[name] = tuple(values[name])
-    return Task(**{"due": None, **values})
-
-
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers are decimals; all of ours are whole."""
-    match value:
-        case dict():
-            return {name: _plain(each) for name, each in value.items()}
-        case list():
-            return [_plain(each) for each in value]
-        case bool() | str() | None:
-            return value
-        case _:
-            return int(value)

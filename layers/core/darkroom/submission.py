@@ -30,11 +30,13 @@ from darkroom.wire import Reply
 
 #: How long a task may take before it is given up, s.
 DEADLINE_S = 30 * 60
-#: Seconds for the paid POST at most, and what must be left of an invocation to write down what came of it.
+#: Seconds for the paid POST at most; what must be left after it to write down what came of it; and what must be left
+#: before it, or it is not begun: whoever cannot be reached in that time has certainly not been sent anything.
 POST_S = 20.0
-RESERVE_S = 3.0
+RESERVE_S = 4.0
+ENOUGH_S = 20.0
 #: A lease outlives its invocation by this, so that no zombie posts after it has run out.
-LEASE_MARGIN_S = 30.0
+LEASE_MARGIN_MS = 30_000
 
 #: Why a task has failed, by the status of the rejection. Others mean that we and the gateway do not fit together.
 _REASONS = {
@@ -58,25 +60,23 @@ class Verdict(Enum):
     UNKNOWN = "unknown"  # it may have been accepted
 
 
-def submit(
-    order: Order, model: str, tenant: str, key: str | None, *, origin: str, remaining: float
-) -> tuple[Task, bool]:
+def submit(order: Order, model: str, tenant: str, key: str | None, *, origin: str, until: int) -> tuple[Task, bool]:
     """
     All six steps, as far as they go now; the task, and whether it was there already (then nothing else was done).
 
-    key: the caller's idempotency key, if any. origin: our own scheme and host. remaining: seconds that are left of
-    this invocation.
+    key: the caller's idempotency key, if any. origin: our own scheme and host. until: when this invocation ends, ms.
     Raises UnknownModel, ForbiddenAddress, KeyReused: nothing was recorded. Raises Rejected: the task has failed.
     """
     model_wanted = catalogue.catalogue().model(model)
     if order.webhook:
         http.examine(order.webhook)
-    recorded, replayed = _record(order, model, tenant, key)
+    wait = schedule.first(expected(model_wanted))
+    recorded, replayed = _record(order, model, tenant, key, wait)
     if replayed:
         return recorded, True
     try:
-        driver.start(recorded, schedule.first(expected(model_wanted)))
-        posted = post(recorded, remaining=remaining)
+        driver.start(recorded, wait)
+        posted = post(recorded, until=until)
         if posted.failure:
             posted = ending.end(posted, (), origin)
     except Exception:
@@ -88,23 +88,23 @@ def submit(
     return posted, False
 
 
-def post(claimant: Task, *, remaining: float) -> Task:
+def post(claimant: Task, *, until: int) -> Task:
     """
     Steps 3 to 6 for an accepted task; the task as it stands then: `collecting` if the gateway has rejected it.
 
-    Posts only if `remaining` seconds are enough to see it through, and if no other invocation has the claim.
+    Posts only if the time until this invocation ends (`until`, ms) is enough to see it through, and if no other has
+    the claim.
     """
-    deadline = min(POST_S, remaining - RESERVE_S)
     route, authorization = _route(claimant)
-    if deadline < 5 or route is None:
+    remaining = (until - clock.now()) / 1000
+    if route is None or remaining < ENOUGH_S:
         return claimant
-    lease = clock.now() + round((remaining + LEASE_MARGIN_S) * 1000)
-    claimed = store.claim(claimant, clock.nonce(), lease)
+    claimed = store.claim(claimant, clock.nonce(), until + LEASE_MARGIN_MS)
     if claimed is None:
         return store.read(claimant.task_id)
     request = dialects.of(route).submission(route, json.loads(claimed.input)).authorized(authorization)
     try:
-        reply = http.send(request, deadline=deadline)
+        reply = http.send(request, deadline=min(POST_S, remaining - RESERVE_S))
     except (NotSent, ForbiddenAddress) as error:
         return store.release(claimed, _attempt(route, Verdict.NOT_SENT, str(error))) or claimed
     except NoReply as error:
@@ -132,21 +132,21 @@ def verdict(reply: Reply, ticket: str | None) -> Verdict:
             return Verdict.UNKNOWN
 
 
-def _record(order: Order, model: str, tenant: str, key: str | None) -> tuple[Task, bool]:
+def _record(order: Order, model: str, tenant: str, key: str | None, wait: int) -> tuple[Task, bool]:
     now = clock.now()
     nonce = clock.nonce()
     model_input = json.dumps(order.input, ensure_ascii=False)
-    if len(model_input.encode()) > BODY_CAP:
-        raise BodyTooLarge(f"The input is larger than {BODY_CAP // 1024} KB when its numbers are written out.")
+    if len(model_input.encode()) + len(json.dumps(order.metadata, ensure_ascii=False).encode()) > BODY_CAP:
+        raise BodyTooLarge(f"The body is larger than {BODY_CAP // 1024} KB when its numbers are written out.")
     new = Task(
         task_id=task.name(tenant, key or nonce),
         tenant=tenant,
         model=model,
         input=model_input,
-        digest=task.digest(model, order.model_dump()),
+        digest=task.digest(model, order.model_dump(exclude_defaults=True)),
         created=now,
         deadline=now + DEADLINE_S * 1000,
-        due=now + driver.GRACE_MS,
+        due=now + wait * 1000 + driver.GRACE_MS,
         webhook=order.webhook,
         metadata=order.metadata,
         nonce=nonce,
@@ -190,7 +190,9 @@ def _judged(claimed: Task, route: Route, reply: Reply) -> Task:
 
 
 def _unknown(claimed: Task, attempt: dict[str, Any]) -> Task:
-    logger.error("outcome of the POST unknown", extra={"task_id": claimed.task_id, **attempt})
+    # Not the gateway's words: it may quote the prompt. They are with the task.
+    told = {"task_id": claimed.task_id, "route": attempt["route"], "status": attempt.get("status")}
+    logger.error("outcome of the POST unknown", extra=told)
     return store.note(claimed, attempt) or claimed
 
 

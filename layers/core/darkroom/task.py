@@ -74,6 +74,7 @@ class Task:
     lease: until when the holder of the claim (`nonce`) may still be posting.
     attempts: what became of each POST (submission.py); at most one of them may have been accepted.
     outputs, several: the gateway's last word, if it was Finished.
+    missing: why outputs that the gateway offered are not among the images.
     news: the webhook's body but for what the caller sent, frozen when the task ended.
     deliveries: {"at", "status" or "error", "ms"} of each attempt at the webhook.
     due: when somebody has to have come back to this task; None when nobody needs to any more.
@@ -104,6 +105,7 @@ class Task:
     several: bool = False
     failure: Failure | None = None
     images: tuple[Image, ...] = ()
+    missing: tuple[str, ...] = ()
     delivery: Delivery = Delivery.NONE
     deliveries: tuple[dict[str, Any], ...] = ()
     news: str | None = None

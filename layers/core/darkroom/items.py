@@ -1,0 +1,122 @@
+"""
+A task as an item of DynamoDB, and the one shape that every later write to it has.
+
+A write that the SDK repeated because its reply was lost finds its condition broken by itself; it is told from a lost
+race by the item already saying what was to be written.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from darkroom import aws, settings
+from darkroom.errors import Failure
+from darkroom.task import Delivery, Image, Status, Task
+
+
+def change(
+    task: Task,
+    condition: ConditionBase,
+    put: dict[str, Any],
+    *,
+    append: dict[str, Any] | None = None,
+    drop: tuple[str, ...] = (),
+) -> Task | None:
+    """
+    One conditional update; the task after it, or None if the condition did not hold.
+
+    put: attributes and their new values, None to leave one out. append: lists and what to add to each.
+    """
+    put = {name: value for name, value in put.items() if value is not None}
+    append = append or {}
+    condition = Attr("task_id").exists() & condition
+    for name in append:
+        # So that a write that the SDK repeats does not append twice.
+        condition = condition & Attr(name).size().eq(len(getattr(task, name)))
+    built = ConditionExpressionBuilder().build_expression(condition)
+    names = dict(built.attribute_name_placeholders)
+    values = dict(built.attribute_value_placeholders)
+    assignments = []
+    for number, (name, value) in enumerate(put.items()):
+        names[f"#put{number}"], values[f":put{number}"] = name, value
+        assignments.append(f"#put{number} = :put{number}")
+    for number, (name, value) in enumerate(append.items()):
+        names[f"#add{number}"], values[f":add{number}"], values[":none"] = name, [value], []
+        assignments.append(f"#add{number} = list_append(if_not_exists(#add{number}, :none), :add{number})")
+    names |= {f"#drop{number}": name for number, name in enumerate(drop)}
+    removal = f" REMOVE {', '.join(f'#drop{number}' for number in range(len(drop)))}" if drop else ""
+    client = aws.dynamodb()
+    try:
+        done = client.update_item(
+            TableName=settings.tasks_table(),
+            Key={"task_id": {"S": task.task_id}},
+            ConditionExpression=built.condition_expression,
+            UpdateExpression=f"SET {', '.join(assignments)}{removal}",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=serialized(values),
+            ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except client.exceptions.ConditionalCheckFailedException as error:
+        there = broken_by(error)
+        already = all(there.get(name) == value for name, value in serialized(put).items()) and all(
+            there[name]["L"][-1:] == [value] for name, value in serialized(append).items()
+        )
+        return from_item(there) if there and already else None
+    return from_item(done["Attributes"])
+
+
+def broken_by(error: ClientError) -> dict[str, Any]:
+    """The item that broke a condition; empty if there was none."""
+    response: Mapping[str, Any] = error.response
+    return dict(response.get("Item", {}))
+
+
+def serialized(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as DynamoDB writes them."""
+    serialize = TypeSerializer().serialize
+    return {name: serialize(str(value) if isinstance(value, str) else value) for name, value in values.items()}
+
+
+def to_item(task: Task) -> dict[str, Any]:
+    """The attributes of a task."""
+    item = dataclasses.asdict(task) | {"metadata": json.dumps(task.metadata, ensure_ascii=False)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in item.items()
+        # An absent flag, so that a condition can ask for its absence.
+        if value is not None and value is not False
+    }
+
+
+def from_item(item: dict[str, Any]) -> Task:
+    """A task from its item, as DynamoDB gives it; attributes of later versions are passed over."""
+    deserialize = TypeDeserializer().deserialize
+    known = {each.name for each in dataclasses.fields(Task)}
+    values = {name: _plain(deserialize(value)) for name, value in item.items() if name in known}
+    values["status"] = Status(values["status"])
+    values["delivery"] = Delivery(values["delivery"])
+    values["metadata"] = json.loads(values["metadata"])
+    values["images"] = tuple(Image(**image) for image in values["images"])
+    values["failure"] = Failure(**values["failure"]) if values.get("failure") else None
+    for name in ("attempts", "outputs", "missing", "deliveries"):
+        values[name] = tuple(values.get(name, ()))
+    return Task(**{"due": None, **values})
+
+
+def _plain(value: Any) -> Any:
+    """DynamoDB's numbers are decimals; all of ours are whole."""
+    match value:
+        case dict():
+            return {name: _plain(each) for name, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case bool() | str() | None:
+            return value
+        case _:
+            return int(value)
