@@ -10,12 +10,13 @@ SOURCES := $(shell find layers functions statemachines -type f -not -path '*/__p
 export SAM_CLI_TELEMETRY = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo up test check format lock clean
+.PHONY: help setup demo up test check lint template format lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 setup: .venv/ready ## only set up .venv, which operate.py needs too
+	@echo "Ready: .venv"
 
 demo: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## one task from POST to picture to webhook (BUILT=1: from what sam build made)
 	@$(PYTHON) -m local demo $(if $(BUILT),--built $(BUILT_FOR_HOST))
@@ -26,10 +27,15 @@ up: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## keep the local
 test: .venv/ready ## all tests (FAST=1: without those that start the local cloud)
 	@$(PYTHON) -m pytest --numprocesses 2 $(if $(FAST),-m "not slow")
 
-check: .venv/ready .venv-sam/ready ## format, lint, types, template, state machines, and a build for Lambda
+check: lint template ## format, lint, types, template, state machines, and a build for Lambda
+	@echo "All is well."
+
+lint: .venv/ready
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+
+template: .venv-sam/ready
 	$(SAM) validate --lint --region us-east-1
 	.venv-sam/bin/python -m local.lint_asl statemachines/*.asl.yaml
 	python=$$(local/find-python 3.13) && PATH="$$(dirname $$python):$$PATH" $(SAM) build --region us-east-1
@@ -46,15 +52,16 @@ lock: .venv/ready ## pin anew what pyproject.toml asks for
 PINS := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 clean: ## forget everything that was set up or made
-	rm -rf .venv .venv-sam .aws-sam demo .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-sam .aws-sam demo .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/ready: requirements-dev.txt
-	@python=$$(local/find-python) && echo "Setting up .venv with $$($$python --version) (once)" && $$python -m venv --clear .venv
+	@python=$$(local/find-python) && echo "Setting up .venv with $$($$python --version) (once, about a minute)" && $$python -m venv --clear .venv
 	@$(PYTHON) -m pip install -qq --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .venv-sam/ready: requirements-sam.txt
-	@python=$$(local/find-python) && echo "Setting up .venv-sam for the SAM CLI (once)" && $$python -m venv --clear .venv-sam
+	@python=$$(local/find-python 3.13) && echo "Setting up .venv-sam for the SAM CLI (once, half a minute)" && $$python -m venv --clear .venv-sam
 	@.venv-sam/bin/python -m pip install -qq --require-hashes -r requirements-sam.txt
 	@touch $@
 

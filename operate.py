@@ -1,4 +1,3 @@
-#!/usr/bin/env python
 """
 The operator's command: what CloudFormation cannot put in place for a stack.
 
@@ -20,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "layers" / "core"))
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from darkroom import aws, catalogue, tenants
 from darkroom.errors import DarkroomError, OperatorError
@@ -96,13 +95,16 @@ def main() -> int:
     region = os.environ.get("AWS_REGION")
     parser.add_argument("--region", default=region, help="the stack's region (default: the environment's or profile's)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument("--stack")
+    shared.add_argument("--region")
     for word, run, what in (
         ("gateway-key", gateway_key, "put the key of a gateway, read from standard input"),
         ("tenant", tenant, "make a tenant: its webhook secret, and a first API key"),
         ("api-key", api_key, "one more API key for a tenant"),
         ("webhook-secret", webhook_secret, "show what a tenant's webhooks are signed with"),
     ):
-        command = commands.add_parser(word, help=what)
+        command = commands.add_parser(word, help=what, parents=[shared])
         command.add_argument("name")
         command.set_defaults(run=run)
     arguments = parser.parse_args()
@@ -111,6 +113,12 @@ def main() -> int:
     try:
         _check(arguments.stack)
         arguments.run(arguments.stack, arguments.name)
+    except NoRegionError:
+        print("operate.py: In which region? Say --region NAME, or export AWS_DEFAULT_REGION.", file=sys.stderr)
+        return 1
+    except NoCredentialsError:
+        print("operate.py: There are no AWS credentials: run `aws configure`, or export AWS_PROFILE.", file=sys.stderr)
+        return 1
     except (DarkroomError, ClientError, BotoCoreError) as error:
         print(f"operate.py: {error}", file=sys.stderr)
         return 1

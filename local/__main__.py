@@ -15,15 +15,14 @@ from pathlib import Path
 from types import FrameType
 
 from local.cloud.errors import CloudError
-from local.demo import show
-from local.installation import ROOT, Installation
 
+ROOT = Path(__file__).parent.parent
 WELCOME = """
 Darkroom is running at {url}
 
   API key         {key}
   webhook secret  {secret}
-  AWS services    {aws}  (AWS_ENDPOINT_URL; any credentials, region us-east-1)
+  webhooks        may go to this machine too, as http://127.0.0.1:…
 
 Make a picture:
 
@@ -34,6 +33,11 @@ curl -X POST {url}/v1/models/google/imagen-4-fast/predictions \\
 Look at it (put the id from the reply):
 
 curl {url}/v1/predictions/ID -H 'Authorization: Bearer {key}'
+
+Be its operator:
+
+export AWS_ENDPOINT_URL={aws} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
+.venv/bin/python operate.py tenant shop --stack {stack}
 
 Ctrl-C ends it.
 """
@@ -58,6 +62,10 @@ def main() -> int:
 
 
 def _run(act: str, port: int, built: Path | None) -> None:
+    # Here, since they take a second to import: by now Ctrl-C ends everything in good order.
+    from local.demo import show
+    from local.installation import STACK, Installation
+
     print("Starting the local cloud" + (f" with what sam build made in {built}" if built else ""), flush=True)
     interpreter = _find_python() if built else sys.executable
     image = built.parent / "image" if built else None
@@ -71,6 +79,7 @@ def _run(act: str, port: int, built: Path | None) -> None:
                 key=darkroom.api_key,
                 secret=darkroom.webhook_secret,
                 aws=darkroom.cloud.aws_endpoint,
+                stack=STACK,
             ),
             flush=True,
         )

@@ -9,6 +9,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from local.cloud.errors import CloudError
+from local.cloud.machines.execution import Execution
 from local.installation import Installation
 from local.receiver import Receiver
 
@@ -59,14 +60,14 @@ def show(darkroom: Installation, folder: Path) -> None:
         say("link", f"the picture, fetched without a key: {image['content_type']}, {size}")
 
     _account(darkroom, task)
-    print(f"\nThe picture  {picture}\nIts link     {task['output']}\n")
+    print(f"\nThe picture: {picture}\nIts link ended with this demo; `make up` keeps a cloud running.\n")
 
 
 def _follow(darkroom: Installation, client: httpx.Client, task: dict[str, Any], say: Say) -> dict[str, Any]:
     """The task at its end, with each step on the way said: the driver's states, and what callers see."""
     deadline = time.monotonic() + 120
     seen = 0
-    while task["status"] not in TERMINAL:
+    while task["status"] not in TERMINAL or _driver(darkroom, task["id"]).status == "RUNNING":
         if time.monotonic() > deadline:
             raise CloudError(f"The task is still {task['status']} after two minutes.")
         time.sleep(0.1)
@@ -80,10 +81,13 @@ def _follow(darkroom: Installation, client: httpx.Client, task: dict[str, Any], 
     return task
 
 
+def _driver(darkroom: Installation, task_id: str) -> Execution:
+    return next(one for one in darkroom.cloud.executions("Generation") if one.name == task_id)
+
+
 def _states(darkroom: Installation, task_id: str) -> list[str]:
     """The states that the task's driver has entered so far."""
-    driver = next((one for one in darkroom.cloud.executions("Generation") if one.name == task_id), None)
-    events = darkroom.cloud.history(driver.arn) if driver else []
+    events = darkroom.cloud.history(_driver(darkroom, task_id).arn)
     return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
 
 

@@ -15,8 +15,8 @@ from local.cloud.errors import CloudError
 
 ROOT = Path(__file__).parent.parent
 STACK = "darkroom-local"
-#: The gateway that gets a key, and so all the requests. The key is good for the simulator only.
-GATEWAY, GATEWAY_KEY = "vectornode", "simulator-key"
+#: The gateways that get a key, and so the requests. The key is good for the simulator only.
+GATEWAYS, GATEWAY_KEY = ("vectornode", "quickrouter"), "simulator-key"
 
 
 class Installation:
@@ -57,7 +57,8 @@ class Installation:
                 )
             )
             self.api_url = self.cloud.api_url
-            self.operate("gateway-key", GATEWAY, stdin=GATEWAY_KEY)
+            for gateway in GATEWAYS:
+                self.operate("gateway-key", gateway, stdin=GATEWAY_KEY)
             made = self.operate("tenant", "default")
             self.webhook_secret, self.api_key = re.findall(r": +(\S+)", made)
             self._started = started.pop_all()
@@ -69,7 +70,7 @@ class Installation:
     def operate(self, *words: str, stdin: str = "") -> str:
         """What the operator's command prints, run against this cloud as it is run against AWS."""
         done = subprocess.run(
-            [sys.executable, ROOT / "operate.py", "--stack", STACK, *words],
+            [sys.executable, ROOT / "operate.py", *words, "--stack", STACK],
             input=stdin,
             capture_output=True,
             text=True,

@@ -209,4 +209,4 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise CloudError(f"Port {port} of this machine is taken, so the API cannot listen there.") from error
+        raise CloudError(f"Port {port} of this machine is taken. Choose another: make up PORT={port + 1}") from error

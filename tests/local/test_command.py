@@ -82,7 +82,9 @@ def test_a_port_that_is_taken_is_one_clear_sentence() -> None:
         command = [*COMMAND, "up", "--port", str(port)]
         tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert tried.returncode == 1
-    assert tried.stderr.splitlines() == [f"Port {port} of this machine is taken, so the API cannot listen there."]
+    assert tried.stderr.splitlines() == [
+        f"Port {port} of this machine is taken. Choose another: make up PORT={port + 1}"
+    ]
 
 
 def test_a_wrong_python_is_one_clear_sentence(tmp_path: object) -> None:

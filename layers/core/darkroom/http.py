@@ -44,6 +44,7 @@ NEVER_SENT = (
 _DISGUISES = tuple(
     ipaddress.ip_network(network)
     for network in (
+        "192.0.0.0/24",  # protocol assignments
         "192.88.99.0/24",  # relays of 6to4
         "::/96",  # IPv4-compatible
         "::ffff:0:0/96",  # IPv4-mapped

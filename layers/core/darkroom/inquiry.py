@@ -172,7 +172,7 @@ def _never_accepted(task: Task) -> Failed:
     reason = {401: Reason.GATEWAY_AUTH, 402: Reason.GATEWAY_CREDIT, 403: Reason.GATEWAY_AUTH}.get(
         last.get("status", 0), Reason.NEVER_SENT
     )
-    detail = last.get("detail") or "no gateway of this model has a key here"
+    detail = last.get("detail", "nothing")
     return Failed(reason, f"No gateway took the request before its deadline. The last one said: {detail}")
 
 

@@ -76,6 +76,11 @@ def release(task: Task, attempt: dict[str, Any]) -> Task | None:
     return items.change(task, _claimed(task), {"status": Status.ACCEPTED}, append={"attempts": attempt})
 
 
+def remark(task: Task, attempt: dict[str, Any]) -> Task | None:
+    """accepted, with on record why there was no POST."""
+    return items.change(task, Attr("status").eq(Status.ACCEPTED), {"nonce": task.nonce}, append={"attempts": attempt})
+
+
 def note(task: Task, attempt: dict[str, Any]) -> Task | None:
     """submitting, with what became of the POST on record: nothing certain."""
     return items.change(task, _claimed(task), {"lease": task.lease}, append={"attempts": attempt})

@@ -23,7 +23,7 @@ from aws_lambda_powertools import Logger
 from darkroom import catalogue, clock, dialects, driver, ending, http, keys, schedule, store, task, timings
 from darkroom.answer import Failed
 from darkroom.catalogue import Model, Route
-from darkroom.errors import BodyTooLarge, ForbiddenAddress, KeyReused, NoReply, NotSent, Reason, Rejected
+from darkroom.errors import BodyTooLarge, ForbiddenAddress, InvalidOrder, KeyReused, NoReply, NotSent, Reason, Rejected
 from darkroom.order import BODY_CAP, Order
 from darkroom.task import Task
 from darkroom.wire import Reply
@@ -35,6 +35,8 @@ DEADLINE_S = 30 * 60
 POST_S = 20.0
 RESERVE_S = 4.0
 ENOUGH_S = 20.0
+#: What a task's record says when there is nobody to post to.
+NO_KEY = "no gateway of this model has a key here; the operator can put one"
 #: A lease outlives its invocation by this, so that no zombie posts after it has run out.
 LEASE_MARGIN_MS = 30_000
 
@@ -65,11 +67,14 @@ def submit(order: Order, model: str, tenant: str, key: str | None, *, origin: st
     All six steps, as far as they go now; the task, and whether it was there already (then nothing else was done).
 
     key: the caller's idempotency key, if any. origin: our own scheme and host. until: when this invocation ends, ms.
-    Raises UnknownModel, ForbiddenAddress, KeyReused: nothing was recorded. Raises Rejected: the task has failed.
+    Raises UnknownModel, InvalidOrder, KeyReused: nothing was recorded. Raises Rejected: the task has failed.
     """
     model_wanted = catalogue.catalogue().model(model)
     if order.webhook:
-        http.examine(order.webhook)
+        try:
+            http.examine(order.webhook)
+        except ForbiddenAddress as error:
+            raise InvalidOrder([{"field": "webhook", "message": str(error)}]) from error
     wait = schedule.first(expected(model_wanted))
     recorded, replayed = _record(order, model, tenant, key, wait)
     if replayed:
@@ -97,6 +102,9 @@ def post(claimant: Task, *, until: int) -> Task:
     """
     route, authorization = _route(claimant)
     remaining = (until - clock.now()) / 1000
+    if route is None and not claimant.attempts:
+        nowhere = {"route": None, "outcome": Verdict.NOT_SENT.value, "detail": NO_KEY, "at": clock.now()}
+        return store.remark(claimant, nowhere) or claimant
     if route is None or remaining < ENOUGH_S:
         return claimant
     claimed = store.claim(claimant, clock.nonce(), until + LEASE_MARGIN_MS)
