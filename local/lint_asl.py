@@ -36,8 +36,9 @@ def _wrap(file: Path, folder: Path) -> Path:
 
 
 def _filled(file: Path) -> str:
-    """The definition with some ARN in place of each substitution."""
-    return re.sub(r"\$\{(\w+)\}", r"arn:aws:lambda:us-east-1:123456789012:function:\1", file.read_text())
+    """The definition with a partition, or some ARN, in place of each substitution."""
+    text = file.read_text().replace("${Partition}", "aws")
+    return re.sub(r"\$\{(\w+)\}", r"arn:aws:lambda:us-east-1:123456789012:function:\1", text)
 
 
 if __name__ == "__main__":
