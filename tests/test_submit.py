@@ -11,7 +11,20 @@ from darkroom import aws, submission
 from darkroom.submission import Verdict
 from darkroom.task import Status
 from darkroom.wire import Reply
-from tests.conftest import CREATE, RECEIVER, Account, Context, Wire, call, document, event, order, prediction, submit
+from tests.conftest import (
+    CREATE,
+    RECEIVER,
+    Account,
+    Clock,
+    Context,
+    Wire,
+    call,
+    document,
+    event,
+    order,
+    prediction,
+    submit,
+)
 
 pytestmark = pytest.mark.usefixtures("time")
 
@@ -265,3 +278,17 @@ def test_a_parameter_store_that_does_not_answer_leaves_the_task_to_its_driver(
     answer = submit()
     assert (answer["statusCode"], document(answer)["status"]) == (201, "starting")
     assert list(account.executions()) == [account.task().task_id]
+
+
+def test_time_that_was_lost_before_the_post_counts(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = aws.stepfunctions().start_execution
+
+    def slow(**arguments: Any) -> Any:
+        time.forward(15)
+        return start(**arguments)
+
+    monkeypatch.setattr(aws.stepfunctions(), "start_execution", slow)
+    assert document(submit())["status"] == "starting"
+    assert (account.task().status, wire.requests) == (Status.ACCEPTED, [])

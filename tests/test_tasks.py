@@ -182,3 +182,11 @@ def test_an_inert_file_is_an_attachment(wire: Wire, collecting: Task) -> None:
 
 def test_an_unknown_path_is_404(account: Account) -> None:
     assert problem(ask("/v1/nothing")) == (404, "not_found")
+
+
+@pytest.mark.usefixtures("account")
+def test_a_presigned_link_is_at_the_regions_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    place = {"Bucket": "images", "Key": "a"}
+    link = aws.s3.__wrapped__().generate_presigned_url("get_object", Params=place)
+    assert urlsplit(link).hostname == "images.s3.eu-central-1.amazonaws.com"
