@@ -55,9 +55,11 @@ clean: ## forget everything that was set up or made
 	rm -rf .venv .venv-sam .aws-sam demo .hypothesis .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/ready: requirements-dev.txt
+# Two versions of Google's client: the last one that speaks Imagen's protocol lies beside the current one.
+.venv/ready: requirements-dev.txt tests/simulator/google-genai-2.19.txt
 	@python=$$(local/find-python) && echo "Setting up .venv with $$($$python --version) (once, about a minute)" && $$python -m venv --clear .venv
 	@$(PYTHON) -m pip install -qq --require-hashes -r requirements-dev.txt
+	@$(PYTHON) -m pip install -qq --require-hashes --no-deps --target .venv/google-genai-2.19 -r tests/simulator/google-genai-2.19.txt
 	@touch $@
 
 .venv-sam/ready: requirements-sam.txt

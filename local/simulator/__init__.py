@@ -5,7 +5,7 @@
     door         the control door, /_simulator
     exchange     a request and a reply, as server and dialects hand them to each other
     replicate/   the Replicate protocol, as Replicate speaks it and as the gateways resell it
-    files        the file host, replicate.delivery
+    files        the file hosts, where pictures are fetched from
     jobs         queued, running, ended: jobs as functions of time
     faults       errors and delays on request
     ledger       what was requested and what was charged

@@ -42,8 +42,17 @@ class Dialect(Protocol):
     async def answer(self, request: Request) -> Reply:
         """Do what is asked; for everything that can be said over HTTP this is a reply, never an exception."""
 
+    def credential(self, headers: Mapping[str, str], query: Mapping[str, str], /) -> str:
+        """The key as a caller of this protocol presents it, good or not; "" where there is none."""
+
     def refuse(self) -> Reply:
         """The reply to whatever is asked without a key, or with an unknown one."""
+
+
+def bearer(headers: Mapping[str, str], _query: Mapping[str, str]) -> str:
+    """The credential of most protocols: `Authorization: Bearer KEY`."""
+    scheme, _, key = headers.get("Authorization", "").partition(" ")
+    return key if scheme.lower() == "bearer" else ""
 
 
 def as_json(

@@ -21,10 +21,11 @@ LONGEST_DELAY = 3600
 class Fault:
     """What happens (`answer`, `close`, `delay`), when (`before` the work or after it) and to which requests.
 
-    `method` None is any method; `path` is how the path starts, mount and all.
+    `method` None is any method, `host` None any host; `path` is how the path starts, mount and all.
     """
 
     method: str | None
+    host: str | None
     path: str
     times: int
     before: bool
@@ -60,10 +61,10 @@ class Faults:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, host: str, path: str) -> Fault | None:
         """The first fault that matches this request, used up by one; None where the request is left in peace."""
         for position, (fault, times) in enumerate(self._waiting):
-            if fault.method in (None, method) and path.startswith(fault.path):
+            if fault.method in (None, method) and fault.host in (None, host) and path.startswith(fault.path):
                 self._waiting[position : position + 1] = [(fault, times - 1)] if times > 1 else []
                 return fault
         return None
@@ -75,13 +76,15 @@ def read(document: object) -> Fault:
     Raises ValueError with a sentence for whoever wrote the document.
     """
     wish = _members(document, "the fault", {"match", "times", "before", "answer", "delay", "close"})
-    match = _members(wish.get("match", {}), "match", {"method", "path"})
-    method, path = match.get("method"), match.get("path", "/")
+    match = _members(wish.get("match", {}), "match", {"method", "host", "path"})
+    method, host, path = match.get("method"), match.get("host"), match.get("path", "/")
     times, before, delay, close = (
         wish.get(name, default) for name, default in (("times", 1), ("before", True), ("delay", 0), ("close", False))
     )
     if not (method is None or isinstance(method, str)):
         raise ValueError("match.method must be a string")
+    if not (host is None or isinstance(host, str)):
+        raise ValueError("match.host must be a string")
     if not (isinstance(path, str) and path.startswith("/")):
         raise ValueError("match.path must be a string that starts with /")
     if isinstance(times, bool) or not isinstance(times, int) or times < 1:
@@ -95,7 +98,7 @@ def read(document: object) -> Fault:
         raise ValueError("a fault has an answer or drops the connection, not both")
     if not (close or answer or delay):
         raise ValueError("a fault needs an answer, a delay or close")
-    return Fault(method.upper() if method else None, path, times, before, answer, float(delay), close)
+    return Fault(method.upper() if method else None, host, path, times, before, answer, float(delay), close)
 
 
 def _reply(document: object) -> Reply:

@@ -1,8 +1,9 @@
 """The HTTP server: who is asked, with which key, what goes wrong on the way, and what was asked in the end.
 
-A request goes to the control door, to the file host (by its Host header) or to the dialect that is mounted at its
-path. Faults stand in front of everything but the control door and `/health`, keys included: a proxy that answers 502
-has not looked at anybody's key.
+A request goes to the control door, or to the house that its Host header names: a file host, an upstream, or else a
+gateway; there to the dialect that is mounted at its path. A client that cannot choose its Host header puts the host in
+front of the path: `/api.replicate.com/v1/predictions`. Faults stand in front of everything but the control door and
+`/health`, keys included: a proxy that answers 502 has not looked at anybody's key.
 """
 
 import time
@@ -11,19 +12,23 @@ from collections.abc import Callable, Mapping, Sequence
 from aiohttp import web
 from multidict import CIMultiDict
 
-from local.simulator import files
+from local.simulator import files, replicate
 from local.simulator.clock import Clock
 from local.simulator.door import Door
-from local.simulator.exchange import Dialect, Reply, Request, as_json
+from local.simulator.exchange import Dialect, Reply, Request, as_json, bearer
 from local.simulator.faults import Faults
 from local.simulator.jobs import Jobs
 from local.simulator.ledger import Ledger, Line
-from local.simulator.replicate import Gateway, Upstream
 
 DEFAULT_KEY = "simulator-key"
 DEFAULT_SEED = 7
 LARGEST_BODY = 64 * 2**20
 """Bytes: room for several images as data URIs."""
+ANY_GATEWAY = ""
+"""The house at every host that has no house of its own."""
+
+Mounts = Mapping[str, Dialect]
+"""Dialects by the path that they are mounted at, without a slash at its end; the first that fits answers."""
 
 
 def application(
@@ -38,8 +43,11 @@ def application(
     ledger = Ledger()
     faults = Faults()
     jobs = Jobs(passing, seed, ledger)
-    mounts: dict[str, Dialect] = {"/replicate/v1": Gateway(passing, jobs), "/v1": Upstream(passing, jobs)}
-    front = Front(passing, mounts, jobs, frozenset(keys), faults, ledger)
+    houses: dict[str, Mounts] = {
+        "api.replicate.com": {"/v1": replicate.Upstream(passing, jobs)},
+        ANY_GATEWAY: {"/replicate/v1": replicate.Gateway(passing, jobs)},
+    }
+    front = Front(passing, houses, jobs, frozenset(keys), faults, ledger)
 
     app = web.Application(client_max_size=LARGEST_BODY)
     app.add_routes([web.get("/health", _health), *Door(passing, jobs, faults, ledger).routes()])
@@ -57,14 +65,14 @@ class Front:
     def __init__(
         self,
         clock: Clock,
-        mounts: Mapping[str, Dialect],
+        houses: Mapping[str, Mounts],
         jobs: Jobs,
         keys: frozenset[str],
         faults: Faults,
         ledger: Ledger,
     ) -> None:
         self._clock = clock
-        self._mounts = mounts
+        self._houses = houses
         self._jobs = jobs
         self._keys = keys
         self._faults = faults
@@ -73,47 +81,61 @@ class Front:
     async def receive(self, http: web.Request) -> web.StreamResponse:
         """Answer a request, or drop its connection where a fault says so, and put it into the ledger."""
         body = await http.read()
-        fault = self._faults.take(http.method, http.path)
+        host, path, base = self._addressed(http)
+        fault = self._faults.take(http.method, host, path)
+        dialect, mount = self._mounted(host, path)
+        key = self._key(http, dialect)
 
         async def work() -> Reply:
-            return await self._work(http, body)
+            """The reply as it would be if nothing went wrong."""
+            if files.is_host(host):
+                return await files.fetch(self._jobs, http.method, host, path)
+            if dialect is None:
+                return as_json(404, {"detail": f"Nothing is mounted at {path}."})
+            request = Request(
+                method=http.method,
+                path=path.removeprefix(mount),
+                query=http.query,
+                headers=http.headers,
+                body=body,
+                mount=f"{base}{mount}",
+                key=key,
+            )
+            return await dialect.answer(request) if key else dialect.refuse()
 
         reply = await (fault.happen(work) if fault else work())
         self._ledger.note(
             Line(
                 at=self._clock.rfc3339(self._clock.now(), fewest_digits=6),
                 method=http.method,
-                host=http.host,
-                path=http.path,
+                host=host,
+                path=path,
                 status=reply.status if reply else None,
-                authorized=bool(self._key(http)),
-                leaked_key=files.is_host(http.host) and "Authorization" in http.headers,
+                authorized=bool(key),
+                leaked_key=files.is_host(host) and "Authorization" in http.headers,
             )
         )
         return _response(reply) if reply else _dropped(http)
 
-    async def _work(self, http: web.Request, body: bytes) -> Reply:
-        """The reply as it would be if nothing went wrong."""
-        if files.is_host(http.host):
-            return await files.fetch(self._jobs, http.method, http.path)
-        for prefix, dialect in self._mounts.items():
-            if http.path.startswith(f"{prefix}/"):
-                request = Request(
-                    method=http.method,
-                    path=http.path.removeprefix(prefix),
-                    query=http.query,
-                    headers=http.headers,
-                    body=body,
-                    mount=f"{http.scheme}://{http.host}{prefix}",
-                    key=self._key(http),
-                )
-                return await dialect.answer(request) if request.key else dialect.refuse()
-        return as_json(404, {"detail": f"Nothing is mounted at {http.path}."})
+    def _addressed(self, http: web.Request) -> tuple[str, str, str]:
+        """The host (without a port), the path there, and the URL that this path follows upon."""
+        first, _, rest = http.path.removeprefix("/").partition("/")
+        if first in self._houses or files.is_host(first):
+            return first, f"/{rest}", f"{http.scheme}://{http.host}/{first}"
+        return http.host.partition(":")[0], http.path, f"{http.scheme}://{http.host}"
 
-    def _key(self, http: web.Request) -> str:
-        """The bearer's key if it is one of ours, else ""."""
-        scheme, _, key = http.headers.get("Authorization", "").partition(" ")
-        return key if scheme.lower() == "bearer" and key in self._keys else ""
+    def _mounted(self, host: str, path: str) -> tuple[Dialect | None, str]:
+        """The dialect that answers for a path, and where it is mounted; None where nobody does."""
+        mounts = self._houses.get(host, self._houses[ANY_GATEWAY])
+        for mount, dialect in mounts.items():
+            if path.startswith(f"{mount}/"):
+                return dialect, mount
+        return None, ""
+
+    def _key(self, http: web.Request, dialect: Dialect | None) -> str:
+        """The caller's key if it is one of ours, else ""."""
+        key = (dialect.credential if dialect else bearer)(http.headers, http.query)
+        return key if key in self._keys else ""
 
 
 def _response(reply: Reply) -> web.Response:

@@ -124,7 +124,7 @@ def create(http: httpx.Client, model: str = FAST, **inputs: object) -> Json:
 def ended(http: httpx.Client, prediction: Json) -> Json:
     """The prediction, once it has ended."""
     while True:
-        document: Json = http.get(f"/v1/predictions/{prediction['id']}").json()
+        document: Json = http.get(f"/api.replicate.com/v1/predictions/{prediction['id']}").json()
         if document["status"] not in ("starting", "processing"):
             return document
         time.sleep(0.01)

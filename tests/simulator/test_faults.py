@@ -124,7 +124,7 @@ def test_a_create_is_one_charge_however_often_it_is_asked_about(http: httpx.Clie
 
 def test_requests_are_listed_with_what_became_of_them(url: str, http: httpx.Client) -> None:
     http.get("/replicate/v1/predictions/none")
-    httpx.get(f"{url}/v1/predictions", verify=False)
+    httpx.get(f"{url}/api.replicate.com/v1/predictions", verify=False)
     known, stranger = (
         [line[name] for name in ("method", "path", "status", "authorized")] for line in ledger(http)["requests"][-2:]
     )

@@ -172,7 +172,7 @@ def test_a_job_that_is_canceled_in_the_queue_never_starts() -> None:
 
 def test_canceling_what_has_ended_changes_nothing(http: httpx.Client) -> None:
     done = ended(http, create(http))
-    reply = http.post(f"/v1/predictions/{done['id']}/cancel")
+    reply = http.post(f"/api.replicate.com/v1/predictions/{done['id']}/cancel")
     assert (reply.status_code, reply.json()) == (200, done)
 
 

@@ -24,6 +24,7 @@ from tests.simulator.conftest import (
 )
 
 PREDICTIONS = f"/v1/models/{FAST}/predictions"
+UPSTREAM = f"/api.replicate.com{PREDICTIONS}"
 
 
 def test_a_prediction_has_the_members_of_the_gateways_own_example(http: httpx.Client) -> None:
@@ -75,7 +76,7 @@ def test_an_invalid_input_is_refused_with_the_field_and_not_charged(
 @pytest.mark.parametrize("count", [0, 5, "2", True])
 def test_a_number_of_outputs_has_its_bounds(http: httpx.Client, count: object) -> None:
     body = {"input": {"prompt": "a boat", "num_outputs": count}}
-    reply = http.post(f"/v1/models/{FLUX}/predictions", json=body)
+    reply = http.post(f"/api.replicate.com/v1/models/{FLUX}/predictions", json=body)
     assert reply.status_code == 422
     assert reply.json()["invalid_fields"][0]["field"] == "input.num_outputs"
 
@@ -93,7 +94,7 @@ def test_an_unknown_model_is_404(http: httpx.Client, model: str) -> None:
 
 @pytest.mark.parametrize("version", [7, "7762fd07", "unknown/model", f"unknown/model:{VERSION}", f"{FAST}:1", ""])
 def test_a_version_that_cannot_be_one_is_refused(http: httpx.Client, version: object) -> None:
-    reply = http.post("/v1/predictions", json=BOAT | {"version": version})
+    reply = http.post("/api.replicate.com/v1/predictions", json=BOAT | {"version": version})
     assert (reply.status_code, reply.json()["title"]) == (422, "Invalid version or not permitted")
 
 
@@ -106,13 +107,13 @@ def test_a_version_that_cannot_be_one_is_refused(http: httpx.Client, version: ob
     ],
 )
 def test_a_version_can_be_named_in_three_ways(http: httpx.Client, version: str, model: str, shown: str) -> None:
-    prediction = http.post("/v1/predictions", json=BOAT | {"version": version}).json()
+    prediction = http.post("/api.replicate.com/v1/predictions", json=BOAT | {"version": version}).json()
     assert (prediction["model"], prediction["version"]) == (model, shown)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"input": {"prompt": "\\ud800"}}', b"[" * 100_000])
 def test_a_body_that_is_not_json_is_400(http: httpx.Client, body: bytes) -> None:
-    assert http.post(PREDICTIONS, content=body).status_code == 400
+    assert http.post(UPSTREAM, content=body).status_code == 400
 
 
 @pytest.mark.parametrize(("wish", "seconds"), [("6", 6), ("7s", 7), ("1m5s", 65), ("1h30m45s", 5445)])
@@ -128,7 +129,7 @@ def test_a_deadline_stands_in_the_prediction(wish: str, seconds: int) -> None:
 @pytest.mark.parametrize("wish", ["4", "soon", "1m5", "5 s", "-9"])
 def test_a_deadline_that_is_none_is_refused_and_not_charged(http: httpx.Client, wish: str) -> None:
     before = ledger(http)["charges"]
-    assert http.post(PREDICTIONS, json=BOAT, headers={"Cancel-After": wish}).status_code == 400
+    assert http.post(UPSTREAM, json=BOAT, headers={"Cancel-After": wish}).status_code == 400
     assert ledger(http)["charges"] == before
 
 
@@ -138,19 +139,23 @@ def test_an_unknown_prediction_is_404(http: httpx.Client) -> None:
 
 
 def test_an_unknown_path_is_404_at_replicate_and_a_web_page_at_a_gateway(http: httpx.Client) -> None:
-    assert http.get("/v1/prediction").status_code == 404
+    assert http.get("/api.replicate.com/v1/prediction").status_code == 404
     astray = http.get("/replicate/v1/prediction")
     assert (astray.status_code, astray.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert http.get("/nothing").status_code == 404
 
 
 def test_a_cursor_that_was_not_made_here_is_refused(http: httpx.Client) -> None:
-    assert [http.get(f"/v1/predictions?cursor={cursor}").status_code for cursor in ("7", "YWJj", "é")] == [400] * 3
+    assert [
+        http.get(f"/api.replicate.com/v1/predictions?cursor={cursor}").status_code for cursor in ("7", "YWJj", "é")
+    ] == [400] * 3
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "simulator-key"}])
 def test_a_bad_key_is_401_in_the_words_of_whoever_refuses(url: str, headers: dict[str, str]) -> None:
-    upstream, gateway = (httpx.get(f"{url}{mount}/v1/predictions", headers=headers) for mount in ("", "/replicate"))
+    upstream, gateway = (
+        httpx.get(f"{url}{mount}/v1/predictions", headers=headers) for mount in ("/api.replicate.com", "/replicate")
+    )
     assert (upstream.status_code, upstream.json()["title"]) == (401, "Unauthenticated")
     assert (gateway.status_code, gateway.json()["error"]["type"]) == (401, "new_api_error")
     assert gateway.headers["X-Oneapi-Request-Id"]
@@ -158,7 +163,7 @@ def test_a_bad_key_is_401_in_the_words_of_whoever_refuses(url: str, headers: dic
 
 def waited(http: httpx.Client, prefer: str, model: str = FAST, prompt: str = "a boat") -> httpx.Response:
     body = {"input": {"prompt": prompt}}
-    return http.post(f"/v1/models/{model}/predictions", json=body, headers={"Prefer": prefer})
+    return http.post(f"/api.replicate.com/v1/models/{model}/predictions", json=body, headers={"Prefer": prefer})
 
 
 @pytest.mark.parametrize("prefer", ["wait", "wait=59"])
@@ -169,7 +174,7 @@ def test_a_caller_who_waits_gets_the_output_before_the_record_is_finished(http: 
     assert prediction["status"] == "processing"
     assert prediction["output"].startswith("https://replicate.delivery/")
     assert not {"completed_at", "metrics"} & prediction.keys()
-    assert http.get(f"/v1/predictions/{prediction['id']}").json()["status"] == "succeeded"
+    assert http.get(f"/api.replicate.com/v1/predictions/{prediction['id']}").json()["status"] == "succeeded"
 
 
 def test_a_caller_who_does_not_wait_long_enough_is_told_that_it_is_starting(http: httpx.Client) -> None:
@@ -194,10 +199,10 @@ def test_a_preference_that_means_nothing_is_ignored(http: httpx.Client, prefer: 
 
 def test_a_cancellation_ends_the_wait() -> None:
     async def story(client: Simulated, watch: Watch) -> None:
-        waiting = asyncio.create_task(client.post(PREDICTIONS, json=BOAT, headers={"Prefer": "wait"}).__aenter__())
-        while not (listed := (await (await client.get("/v1/predictions")).json())["results"]):
+        waiting = asyncio.create_task(client.post(UPSTREAM, json=BOAT, headers={"Prefer": "wait"}).__aenter__())
+        while not (listed := (await (await client.get("/api.replicate.com/v1/predictions")).json())["results"]):
             await asyncio.sleep(0.01)
-        await client.post(f"/v1/predictions/{listed[0]['id']}/cancel")
+        await client.post(f"/api.replicate.com/v1/predictions/{listed[0]['id']}/cancel")
         reply = await asyncio.wait_for(waiting, 2)
         assert (await reply.json())["status"] == "canceled"
 

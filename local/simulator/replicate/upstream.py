@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from local.simulator.clock import Clock
-from local.simulator.exchange import Reply, Request, as_json
+from local.simulator.exchange import Reply, Request, as_json, bearer
 from local.simulator.jobs import Job, Jobs
 from local.simulator.replicate import models, order, prediction, problems
 
@@ -27,6 +27,7 @@ class Upstream:
 
     created = 201
     waits = True
+    credential = staticmethod(bearer)
 
     def __init__(self, clock: Clock, jobs: Jobs) -> None:
         self._clock = clock
