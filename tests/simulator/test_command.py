@@ -24,7 +24,8 @@ def test_the_command_stops_at_once_even_while_somebody_waits(stop: signal.Signal
             body = json.dumps(BOAT)
             held.sendall(
                 f"POST /v1/models/{FAST}/predictions HTTP/1.1\r\nHost: api.replicate.com\r\n"
-                f"Authorization: Bearer simulator-key\r\nPrefer: wait\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+                f"Authorization: Bearer simulator-key\r\nPrefer: wait\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
             )
             while not httpx.get(f"{url}/_simulator/ledger", verify=False).json()["charges"]:
                 time.sleep(0.01)
