@@ -26,6 +26,7 @@ from local.cloud.template import read, translate
 
 ROOT = Path(__file__).parent.parent
 ORIGIN = "https://darkroom.example.com"
+MODEL = "google/imagen-4-fast"
 GATEWAY = "https://vectornode.example/replicate/v1"
 OUTPUT = "https://replicate.delivery/xezq/out.png"
 LINK_KEY = "the key that links are signed with"
@@ -57,6 +58,7 @@ class Account:
             chosen = {key: properties[key] for key in wanted if key in properties}
             aws.dynamodb().create_table(TableName=f"{self.stack}-{name}", **chosen)
         aws.s3().create_bucket(Bucket=self.bucket)
+        aws.s3().create_bucket(Bucket=self.inbox)
         self.put("gateways/vectornode", "vectornode-key")
         self.put("link-key", LINK_KEY)
         self.put("tenants/default/webhook-secret", WEBHOOK_SECRET)
@@ -68,6 +70,7 @@ class Account:
             "TENANTS_TABLE": f"{self.stack}-TenantsTable",
             "TIMINGS_TABLE": f"{self.stack}-TimingsTable",
             "IMAGES_BUCKET": self.bucket,
+            "INBOX_BUCKET": self.inbox,
             "GENERATION_MACHINE": self._machine("generation"),
             "DELIVERY_MACHINE": self._machine("delivery"),
             "TASK_RETENTION_DAYS": "90",
@@ -76,6 +79,10 @@ class Account:
     @property
     def bucket(self) -> str:
         return f"{self.stack}-images"
+
+    @property
+    def inbox(self) -> str:
+        return f"{self.stack}-inbox"
 
     def put(self, parameter: str, value: str, kind: Literal["String", "SecureString"] = "SecureString") -> None:
         aws.ssm().put_parameter(Name=f"/{self.stack}/{parameter}", Value=value, Type=kind, Overwrite=True)
@@ -231,9 +238,11 @@ def call(door: str, event: Event, context: Context | None = None) -> Any:
     return importlib.import_module(door).handler(event, context or Context())
 
 
-def submit(body: Any = None, *, key: str = "order-1", tenant: str = "default", **headers: str) -> dict[str, Any]:
+def submit(
+    body: Any = None, *, model: str = MODEL, key: str = "order-1", tenant: str = "default", **headers: str
+) -> dict[str, Any]:
     """What POST answers: the usual order, or `body`."""
-    sent = event("submit")
+    sent = event("submit", rawPath=f"/v1/models/{model}/predictions")
     sent["headers"] |= {"idempotency-key": key, **headers}
     sent["requestContext"]["authorizer"]["lambda"]["tenant"] = tenant
     if body is not None:
@@ -270,7 +279,7 @@ def picture(width: int = 64, height: int = 48, kind: str = "PNG", color: str = "
     return file.getvalue()
 
 
-CREATE = f"{GATEWAY}/models/google/imagen-4-fast/predictions"
+CREATE = f"{GATEWAY}/models/{MODEL}/predictions"
 QUESTION = f"{GATEWAY}/predictions/gm72dcl0hqzg9dyozwvntt2wj0"
 
 

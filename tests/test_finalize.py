@@ -21,6 +21,7 @@ from darkroom.errors import OutputUnavailable, Reason
 from darkroom.task import Delivery, Status, Task
 from tests.conftest import (
     CREATE,
+    GATEWAY,
     OUTPUT,
     QUESTION,
     RECEIVER,
@@ -107,13 +108,25 @@ def test_several_outputs_keep_their_order(account: Account, wire: Wire, running:
     assert [f"/{index}-{sha256[:16]}.png" in links[index] for index, sha256 in enumerate(prints)] == [True] * 3
 
 
-@pytest.mark.parametrize("output", [OUTPUT, [OUTPUT]], ids=["string", "list"])
-def test_a_list_stays_a_list_and_a_string_a_string(
-    account: Account, wire: Wire, running: Task, output: str | list[str]
+@pytest.mark.parametrize(
+    ("model", "output", "shape"),
+    [
+        ("google/imagen-4-fast", OUTPUT, str),
+        ("google/imagen-4-fast", [OUTPUT], str),
+        ("google/imagen-4-fast", [OUTPUT, OUTPUT], list),
+        ("black-forest-labs/flux-schnell", OUTPUT, list),
+        ("somebody/something", OUTPUT, str),
+        ("somebody/something", [OUTPUT], list),
+    ],
+)
+def test_callers_get_a_link_or_a_list_as_the_catalogue_has_it_or_else_the_gateway(
+    account: Account, wire: Wire, time: Clock, model: str, output: str | list[str], shape: type
 ) -> None:
+    wire.on("POST", f"{GATEWAY}/models/{model}/predictions", prediction())
     wire.on("GET", OUTPUT, PNG)
+    submit(model=model)
     finalize(finish(account, wire, output=output))
-    assert type(shown(account.task())["output"]) is type(output)
+    assert type(shown(account.task())["output"]) is shape
 
 
 def test_the_end_and_its_pending_webhook_are_one_write(

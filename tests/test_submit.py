@@ -1,4 +1,4 @@
-"""The door that spends money: functions/submit.py, and the six steps of darkroom/submission.py."""
+"""The door that spends money: functions/submit.py, and what darkroom/submission.py and posting.py decide there."""
 
 import json
 from typing import Any
@@ -7,10 +7,10 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import aws, submission
-from darkroom.submission import Verdict
+from darkroom import aws
+from darkroom.errors import Reason
+from darkroom.posting import Verdict, verdict
 from darkroom.task import Status
-from darkroom.wire import Reply
 from tests.conftest import (
     CREATE,
     RECEIVER,
@@ -137,7 +137,7 @@ def test_a_gateway_that_is_busy_leaves_the_task_accepted_and_its_wish_is_kept(ac
         httpx.Response(200, html="<!doctype html><title>gateway</title>"),
         httpx.Response(200, json={"status": "starting"}),
         httpx.Response(200, json={"id": "../../account", "status": "starting"}),
-        httpx.Response(200, content=b"x" * 1_100_000),
+        httpx.Response(200, content=b"x" * 48_000_001),
     ],
     ids=lambda answer: answer.__name__ if isinstance(answer, type) else f"{answer.status_code}-{len(answer.content)}",
 )
@@ -179,8 +179,7 @@ def test_a_task_without_any_gateway_key_waits_for_the_operator(account: Account,
 
 
 def test_an_unknown_model_is_404_and_leaves_no_task(account: Account) -> None:
-    sent = event("submit", rawPath="/v1/models/nobody/nothing/predictions")
-    answer = call("submit", sent)
+    answer = submit_version(order(version="nothing"))
     assert (answer["statusCode"], document(answer)["code"]) == (404, "unknown_model")
     assert account.tasks() == []
 
@@ -239,16 +238,27 @@ def test_a_request_that_has_not_passed_the_authorizer_gets_nothing(account: Acco
     assert account.tasks() == []
 
 
-def test_only_a_2xx_with_a_ticket_is_accepted_and_only_documented_refusals_are_tried_again() -> None:
-    found = {status: submission.verdict(Reply(status, {}, b""), "ticket") for status in range(200, 600)}
-    assert {status for status in found if found[status] is Verdict.ACCEPTED} == set(range(200, 300))
-    assert {status for status in found if found[status] is Verdict.REFUSED} == {401, 402, 403, 425, 429}
-    assert {status for status in found if found[status] is Verdict.UNKNOWN} == {408, *range(500, 600)}
-    assert {found[status] for status in {*range(300, 500)} - {401, 402, 403, 408, 425, 429}} == {Verdict.REJECTED}
+def submit_version(body: dict[str, Any]) -> dict[str, Any]:
+    """What POST /v1/predictions answers."""
+    sent = event("submit", routeKey="POST /v1/predictions", rawPath="/v1/predictions", body=json.dumps(body))
+    sent["requestContext"]["http"]["path"] = "/v1/predictions"
+    sent["headers"]["idempotency-key"] = "order-1"
+    answer: dict[str, Any] = call("submit", sent)
+    return answer
 
 
-def test_a_2xx_without_a_ticket_is_unknown() -> None:
-    assert submission.verdict(Reply(201, {}, b""), None) is Verdict.UNKNOWN
+REFUSALS = {Reason.RATE_LIMITED, Reason.GATEWAY_AUTH, Reason.GATEWAY_CREDIT}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_what_is_documented_as_not_accepted_may_be_tried_again(reason: Reason) -> None:
+    found = {status: verdict(status, reason) for status in range(300, 600)}
+    certain = Verdict.REFUSED if reason in REFUSALS else Verdict.REJECTED
+    if reason is Reason.MODEL_UNAVAILABLE:
+        certain = Verdict.UNAVAILABLE
+        assert found.pop(503) is Verdict.REFUSED
+    assert {status for status in found if found[status] is Verdict.UNKNOWN} == {408, *range(500, 600)} & {*found}
+    assert {found[status] for status in {*range(300, 500)} - {408}} == {certain}
 
 
 def test_a_long_complaint_of_a_gateway_still_rejects(account: Account, wire: Wire) -> None:

@@ -18,11 +18,13 @@ class Finished:
     outputs: URLs or data URIs, in the gateway's order; never empty.
     several: the gateway gave a list, so callers get a list too, even of one.
     seconds: from the request to its end, by the gateway's own clock, where it tells.
+    missing: why there are fewer than were asked for, in the gateway's own words.
     """
 
     outputs: tuple[str, ...]
     several: bool
     seconds: float | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

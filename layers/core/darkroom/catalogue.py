@@ -1,78 +1,208 @@
-"""Gateways, models and routes, as catalogue.toml names them."""
+"""
+The catalogue: gateways, models and routes, as catalogue.toml names them.
+
+Everything in the file is looked at when it is read, so that a slip of the operator's is an error that names its line,
+and not a task that fails a week later.
+"""
 
 import math
+import re
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from darkroom.errors import CatalogueError, UnknownModel
+from darkroom.inputs import Vocabulary, Word
+from darkroom.route import Gateway, Model, Route
 
+#: What a model's name there has to look like in each dialect.
+DIALECTS = {
+    "replicate": r"[\w.-]+/[\w.-]+(:[\w.-]+)?",
+    "fal": r"[\w.-]+(/[\w.-]+)+",
+    "gemini": r"[\w.-]+:(predict|generateContent)",
+    "openai": r"[\w./-]+",
+}
+#: What a model may be called: segments that cannot lead out of an address, and perhaps a version.
+NAME = r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*(:[\w.-]+)?"
+#: How a gateway wants its key, unless it says otherwise.
+AUTH = "Authorization: Bearer {key}"
 
-@dataclass(frozen=True)
-class Route:
-    """One way to have a model made. `base` is the address that the dialect's paths follow upon."""
-
-    gateway: str
-    dialect: str
-    model: str
-    base: str
-
-    @property
-    def name(self) -> str:
-        """How a task remembers its route: `gateway/dialect/model`."""
-        return f"{self.gateway}/{self.dialect}/{self.model}"
-
-
-@dataclass(frozen=True)
-class Model:
-    name: str
-    seconds: float
-    routes: tuple[Route, ...]
+Path = tuple[str | int, ...]
 
 
 class Catalogue:
-    """`gateways`: by name, each with its `url` and the path of each of its `dialects`."""
+    """
+    What a catalogue says.
+
+    gateways: by name. models: by name; one with a * in its name stands for all that are called so.
+    """
 
     def __init__(self, text: str) -> None:
         """Raises CatalogueError for a text that is not a catalogue."""
         try:
-            document = tomllib.loads(text)
-            self.gateways: dict[str, dict[str, Any]] = document["gateways"]
-            self._models = {
-                name: Model(name, _seconds(entry["seconds"]), tuple(self._route(*route) for route in entry["routes"]))
+            document = _table(tomllib.loads(text), (), gateways=dict, models=dict, inputs=(dict, {}))
+            self.gateways = {name: _gateway(entry, ("gateways", name)) for name, entry in document["gateways"].items()}
+            vocabularies = {name: _vocabulary(entry, ("inputs", name)) for name, entry in document["inputs"].items()}
+            self.models = {
+                name: _model(entry, ("models", name), self.gateways, vocabularies)
                 for name, entry in document["models"].items()
             }
-        except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CatalogueError(f"catalogue.toml cannot be read: {type(error).__name__}: {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise CatalogueError(f"catalogue.toml is not TOML: {error}") from error
+        except _Slip as slip:
+            raise CatalogueError(f"catalogue.toml, line {_line(text, slip.path)}: {slip}") from slip
 
     def model(self, name: str) -> Model:
-        """Raises UnknownModel."""
-        try:
-            return self._models[name]
-        except KeyError:
-            raise UnknownModel(f"There is no model {name!r} here. Known: {', '.join(sorted(self._models))}.") from None
+        """The model of that name, or what the longest pattern that fits makes of the name. Raises UnknownModel."""
+        if name in self.models and "*" not in name:
+            return self.models[name]
+        if re.fullmatch(NAME, name, re.ASCII):
+            for pattern in sorted((known for known in self.models if "*" in known), key=len, reverse=True):
+                if re.fullmatch(re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]+"), name):
+                    return self.models[pattern].called(name)
+        raise UnknownModel(f"There is no model {name!r} here. Known: {', '.join(sorted(self.models))}.")
 
     def route(self, name: str) -> Route:
         """The route that a task remembers by `name`. It may be on no model's list any more, but its gateway must be."""
-        try:
-            return self._route(*name.split("/", 2))
-        except (KeyError, TypeError) as error:
-            raise CatalogueError(f"catalogue.toml has no gateway and dialect for the route {name!r}") from error
-
-    def _route(self, gateway: str, dialect: str, model: str) -> Route:
-        entry = self.gateways[gateway]
-        return Route(gateway, dialect, model, entry["url"] + entry["dialects"][dialect])
-
-
-def _seconds(value: float) -> float:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{value} seconds")
-    return float(value)
+        gateway, dialect, model = name.split("/", 2)
+        if gateway not in self.gateways or dialect not in self.gateways[gateway].dialects:
+            raise CatalogueError(f"catalogue.toml has no gateway and dialect for the route {name!r}")
+        return Route(self.gateways[gateway], dialect, model)
 
 
 @cache
 def catalogue() -> Catalogue:
     """The catalogue that lies beside this file."""
     return Catalogue(resources.files("darkroom").joinpath("catalogue.toml").read_text(encoding="utf-8"))
+
+
+class _Slip(Exception):
+    """Something that cannot be meant, and the path to it in the document."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def _gateway(entry: Any, path: Path) -> Gateway:
+    found = _table(entry, path, url=str, dialects=dict, auth=(str, AUTH))
+    name = str(path[-1])
+    _demand(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name), "a gateway's name is of a-z, 0-9 and -", path)
+    _demand(
+        re.fullmatch(r"https://[\w.:-]+", found["url"]),
+        "url must be https:// and a host, without a path",
+        (*path, "url"),
+    )
+    _demand(
+        re.fullmatch(r"[\w-]+: [^\r\n]*\{key\}[^\r\n]*", found["auth"]),
+        "auth must be a header with {key} in its value, like 'Authorization: Key {key}'",
+        (*path, "auth"),
+    )
+    for dialect, base in found["dialects"].items():
+        here = (*path, "dialects", dialect)
+        _demand(dialect in DIALECTS, f"{dialect!r} is no dialect; there are {', '.join(DIALECTS)}", here)
+        _demand(
+            isinstance(base, str) and re.fullmatch(r"(/[\w.-]+)*", base),
+            "a dialect's path is empty, or starts with / and does not end with it",
+            here,
+        )
+    return Gateway(name, found["url"], found["auth"], found["dialects"])
+
+
+def _vocabulary(entry: Any, path: Path) -> Vocabulary:
+    _demand(isinstance(entry, dict), "must be a table", path)
+    return {name: _word(word, (*path, name)) for name, word in entry.items()}
+
+
+def _word(entry: Any, path: Path) -> Word:
+    if isinstance(entry, str):
+        return Word(entry)
+    found = _table(
+        entry, path, name=(str, path[-1]), values=(dict | list, None), most=(int, None), default=(object, None)
+    )
+    values = found["values"]
+    if isinstance(values, list):
+        values = {value: value for value in values}
+    word = Word(found["name"], values, found["most"], found["default"])
+    _demand(word.most is None or word.most >= 1, "most must be at least 1", (*path, "most"))
+    return word
+
+
+def _model(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: dict[str, Vocabulary]) -> Model:
+    found = _table(entry, path, seconds=int | float, output=(str, None), routes=list)
+    output = found["output"]
+    _demand(output in (None, "one", "list"), 'output is "one" or "list"', (*path, "output"))
+    _demand(0 < found["seconds"] < math.inf, "seconds must be more than 0", (*path, "seconds"))
+    _demand(found["routes"], "a model needs a route", (*path, "routes"))
+    name, routes = str(path[-1]), list[Route]()
+    for number, each in enumerate(found["routes"]):
+        here = (*path, "routes", number)
+        route = _route(each, here, gateways, vocabularies)
+        _demand(route.name not in [other.name for other in routes], "this route is on the list already", here)
+        _demand(route.model != "*" or "*" in name, "only a model with a * in its name has routes to *", here)
+        routes.append(route)
+    return Model(name, float(found["seconds"]), output, tuple(routes))
+
+
+def _route(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: dict[str, Vocabulary]) -> Route:
+    found = _table(entry, path, gateway=str, dialect=str, model=str, inputs=(str, None), price=(int | float, None))
+    gateway, dialect, inputs = gateways.get(found["gateway"]), found["dialect"], found["inputs"]
+    if gateway is None:
+        raise _Slip(f"there is no gateway {found['gateway']!r}", (*path, "gateway"))
+    _demand(dialect in gateway.dialects, f"{gateway.name} does not speak {dialect!r}", (*path, "dialect"))
+    _demand(
+        found["model"] == "*" or re.fullmatch(DIALECTS[dialect], found["model"], re.ASCII),
+        f"{found['model']!r} is no name of a model in {dialect}: it has to match {DIALECTS[dialect]}",
+        (*path, "model"),
+    )
+    _demand(inputs is None or inputs in vocabularies, f"there is no [inputs.{inputs}]", (*path, "inputs"))
+    price = found["price"]
+    _demand(price is None or 0 <= price < math.inf, "price must be a number of dollars", (*path, "price"))
+    return Route(gateway, dialect, found["model"], vocabularies[inputs] if inputs else None, price)
+
+
+def _table(entry: Any, path: Path, **members: Any) -> dict[str, Any]:
+    """
+    An entry's members. `members` says of each what it must be: a type, or, for one that may be left out, a type and
+    what it is then.
+    """
+    _demand(isinstance(entry, dict), "must be a table", path)
+    for name in entry:
+        _demand(name in members, f"{name!r} is not known here, only {', '.join(members)}", (*path, name))
+    found = {}
+    for name, member in members.items():
+        kind, *default = member if isinstance(member, tuple) else (member,)
+        _demand(name in entry or default, f"{name} is missing", path)
+        found[name] = entry.get(name, default[0] if default else None)
+        fits = isinstance(found[name], kind) and not isinstance(found[name], bool)
+        _demand(name not in entry or fits, f"{name} is of the wrong type", (*path, name))
+    return found
+
+
+def _demand(held: object, message: str, path: Path) -> None:
+    if not held:
+        raise _Slip(message, path)
+
+
+def _line(text: str, path: Path) -> int:
+    """
+    The number of the line that brings what `path` leads to: the first after which the text so far, with an open list
+    closed, holds such a thing.
+    """
+    lines = text.splitlines(keepends=True)
+    for number in range(1, len(lines)):
+        so_far = "".join(lines[:number])
+        if _holds(so_far, path) or _holds(f"{so_far}]", path):
+            return number
+    return len(lines)
+
+
+def _holds(text: str, path: Path) -> bool:
+    try:
+        found: Any = tomllib.loads(text)
+        for step in path:
+            found = found[step]
+    except (tomllib.TOMLDecodeError, LookupError, TypeError):
+        return False
+    return True

@@ -58,7 +58,7 @@ def settle(task: Task, origin: str) -> Task:
         heard = store.hear(task, word, clock.now() + driver.GRACE_MS)
         return ending.end(heard or store.read(task.task_id), (), origin)
     _put_record(task, images)
-    return ending.end(task, images, origin, missing)
+    return ending.end(task, images, origin, (*task.missing, *missing))
 
 
 def _collect(task: Task) -> tuple[tuple[Image, ...], tuple[str, ...]]:

@@ -33,14 +33,15 @@ from typing import Any
 class Reason(Enum):
     """Why a task ended without images: (code for callers, worth another try, may have been billed)."""
 
-    INVALID_INPUT = ("invalid_input", False, False)
-    GATEWAY_AUTH = ("gateway_auth", False, False)
+    INVALID_INPUT = ("invalid_input", False, False)  # the gateway would not do this, whoever asks
+    FILTERED = ("filtered", False, True)  # a safety filter held back the prompt, or every picture
+    RATE_LIMITED = ("rate_limited", True, False)
+    MODEL_UNAVAILABLE = ("model_unavailable", False, False)  # retired, renamed, or not offered to this account
+    GATEWAY_AUTH = ("gateway_auth", False, False)  # the key, or what it may do
     GATEWAY_CREDIT = ("gateway_credit", False, False)
     GATEWAY_FAILED = ("gateway_failed", True, False)
-    MODEL_UNAVAILABLE = ("model_unavailable", False, False)
-    NEVER_SENT = ("never_sent", True, False)
-    SUBMISSION_UNKNOWN = ("submission_unknown", False, True)
     TIMED_OUT = ("timed_out", True, True)
+    SUBMISSION_UNKNOWN = ("submission_unknown", False, True)
     OUTPUT_LOST = ("output_lost", True, True)
     INTERNAL = ("internal", True, True)
     CANCELED = ("canceled", True, False)

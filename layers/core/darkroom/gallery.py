@@ -17,6 +17,8 @@ INLINE_CAP = 4_400_000
 PRESIGNED_S = 300
 
 _STAGING = "staging/"
+#: What S3 says of a key that is not there; without permission to list the bucket, it says 403.
+_MISSING = ("NoSuchKey", "AccessDenied", "403", "404")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,29 @@ def stage(task_id: str, index: int, content: bytes) -> str:
     return name
 
 
+def stage_reply(task_id: str, nonce: str, reply: bytes) -> str:
+    """Keep a whole reply that is the answer to a paid POST: before anything else is done with it. Its key."""
+    name = reply_key(task_id, nonce)
+    put(name, io.BytesIO(reply), content_type="application/json", sha256=hashlib.sha256(reply).digest(), inert=True)
+    return name
+
+
+def reply_key(task_id: str, nonce: str) -> str:
+    """Where the reply to the POST of one claim is staged."""
+    return f"{_STAGING}{task_id}/{nonce}/reply.json"
+
+
+def staged_reply(name: str) -> bytes | None:
+    """The reply that was staged under a key; None if there is none."""
+    try:
+        with aws.s3().get_object(Bucket=settings.images_bucket(), Key=name)["Body"] as body:
+            return body.read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+        return None
+
+
 def staged(output: str) -> bool:
     """Whether an output is the key of one that was staged; else it is a URL."""
     return output.startswith(_STAGING)
@@ -75,8 +100,7 @@ def get(name: str) -> File:
     try:
         stored = aws.s3().get_object(Bucket=place["Bucket"], Key=name)
     except ClientError as error:
-        # Without permission to list the bucket, S3 says 403 of what is not there.
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied", "403", "404"):
+        if error.response["Error"]["Code"] not in _MISSING:
             raise
         raise NotFound("There is no such file, or it has been deleted.") from error
     with stored["Body"] as body:

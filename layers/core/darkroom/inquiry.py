@@ -4,17 +4,31 @@ One visit of a driver: look at the task, ask the gateway once if that is what it
 A question costs nothing, so any failure of one only means to ask again, until the task's deadline.
 """
 
-import math
 from dataclasses import replace
 
 from aws_lambda_powertools import Logger
 
-from darkroom import catalogue, clock, dialects, driver, gallery, http, keys, schedule, store, submission, timings, wire
+from darkroom import (
+    catalogue,
+    clock,
+    dialects,
+    driver,
+    gallery,
+    http,
+    keys,
+    posting,
+    schedule,
+    store,
+    submission,
+    timings,
+    wire,
+)
 from darkroom.answer import Answer, Failed, Finished, Running
 from darkroom.driver import Next, Step
-from darkroom.errors import ForbiddenAddress, NoReply, NotSent, Reason
+from darkroom.errors import ForbiddenAddress, NoReply, NotSent, Reason, UnknownModel
+from darkroom.route import Route
 from darkroom.task import Status, Task
-from darkroom.wire import Request
+from darkroom.wire import Reply, Request
 
 #: Seconds for a question, or for asking the gateway to stop.
 QUESTION_S = 10.0
@@ -57,14 +71,14 @@ def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
         return _hear(task, Failed(Reason.CANCELED, "Canceled before anything was sent to a gateway."))
     if clock.now() >= task.deadline:
         return _hear(task, _never_accepted(task))
-    if (asked := _asked_to_wait(task)) > 0:
-        return "wait", _until(task.deadline, asked)
-    posted = submission.post(task, until=until)
+    posted = posting.post(task, until=until, patient=True)
     match posted.status:
         case Status.ACCEPTED:
-            return "wait", _until(posted.deadline, _asked_to_wait(posted) or schedule.backoff(step.turn + 1))
+            return "wait", _until(posted.deadline, posting.pause(posted) or schedule.backoff(step.turn + 1))
         case Status.SUBMITTING:
             return _wait_for_the_claim(posted)
+        case Status.RUNNING if dialects.queue(_route(posted)) is None:
+            return _ask(posted)
         case Status.RUNNING:
             model = catalogue.catalogue().model(task.model)
             return "wait", schedule.first(submission.expected(model, posted.route))
@@ -72,18 +86,12 @@ def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
             return "finalize", 0
 
 
-def _asked_to_wait(task: Task) -> int:
-    """Seconds that are left of what the gateway asked for when it last refused the request; 0 if nothing is."""
-    if not task.attempts:
-        return 0
-    asked: int = task.attempts[-1]["at"] + task.attempts[-1].get("retry_after", 0) * 1000
-    return max(0, math.ceil((asked - clock.now()) / 1000))
-
-
 def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
     now = clock.now()
     if task.lease is not None and now < task.lease:
         return "wait", _until(task.lease, schedule.following((now - task.created) / 1000))
+    if recovered := posting.recover(task):
+        return _ask(recovered)
     message = (
         "The request was sent, but its reply was lost. The gateway may have accepted and billed it; "
         "it is not sent again, so that it cannot be billed twice."
@@ -115,38 +123,55 @@ def _look_again(task: Task) -> tuple[Next, int]:
 
 def _answer(task: Task) -> Answer:
     """The gateway's answer; Running for whatever cannot be understood or heard."""
-    route = catalogue.catalogue().route(task.route or "")
-    dialect = dialects.of(route)
-    request = _signed(task, dialect.question(route, task.ticket or ""))
+    route = _route(task)
+    ticket = task.ticket or ""
+    queue = dialects.queue(route)
+    if queue is None:
+        return _read(task, route)
+    for question in queue.questions(route, ticket):
+        try:
+            reply = http.send(_signed(route, question), deadline=QUESTION_S, cap=ANSWER_CAP)
+            if reply.status in (401, 403):
+                keys.forget()
+            return _staged(task, queue.answer(reply))
+        except (NotSent, NoReply, ForbiddenAddress) as error:
+            logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
+    return Running()
+
+
+def _read(task: Task, route: Route) -> Answer:
+    """The answer of a synchronous dialect, from its staged reply; there is nobody to ask again."""
     try:
-        reply = http.send(request, deadline=QUESTION_S, cap=ANSWER_CAP)
-        if reply.status in (401, 403):
-            keys.forget()
-        answer = dialect.answer(reply)
-        return replace(answer, outputs=_staged(task, answer)) if isinstance(answer, Finished) else answer
-    except (NotSent, NoReply, ForbiddenAddress) as error:
-        logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
-        return Running()
+        return _staged(task, dialects.of(route).answer(Reply(200, {}, gallery.staged_reply(task.ticket or "") or b"")))
+    except NoReply as error:
+        return Failed(Reason.OUTPUT_LOST, f"The reply of the gateway cannot be read: {error}")
 
 
 def _cancel(task: Task) -> None:
     """Ask the gateway to stop. Whether it does, its next answer tells."""
-    route = catalogue.catalogue().route(task.route or "")
-    request = dialects.of(route).cancellation(route, task.ticket or "")
+    route = _route(task)
+    if (queue := dialects.queue(route)) is None:
+        return
+    request = queue.cancellation(route, task.ticket or "")
     try:
-        reply = http.send(_signed(task, request), deadline=QUESTION_S)
+        reply = http.send(_signed(route, request), deadline=QUESTION_S)
         logger.info("asked the gateway to cancel", task_id=task.task_id, status=reply.status)
     except (NotSent, NoReply, ForbiddenAddress) as error:
         logger.warning("cancellation unanswered", task_id=task.task_id, reason=type(error).__name__)
 
 
-def _signed(task: Task, request: Request) -> Request:
-    gateway = catalogue.catalogue().route(task.route or "").gateway
-    return request.authorized(f"Bearer {keys.gateway(gateway) or ''}")
+def _route(task: Task) -> Route:
+    return catalogue.catalogue().route(task.route or "")
+
+
+def _signed(route: Route, request: Request) -> Request:
+    return request.authorized(route.gateway.credentials(keys.gateway(route.gateway.name) or ""))
 
 
 def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
     """The last word. If somebody else has moved the task meanwhile, look again at once."""
+    if isinstance(word, Finished):
+        word = replace(word, several=_several(task, word))
     if store.hear(task, word, _collected()) is None:
         return "wait", 1
     if isinstance(word, Finished) and word.seconds is not None and task.route:
@@ -154,12 +179,34 @@ def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
     return "finalize", 0
 
 
-def _staged(task: Task, word: Finished) -> tuple[str, ...]:
-    """The outputs, with those that came inline put into the bucket: neither the table nor a step could carry them."""
-    inline = ((index, output, wire.inline(output)) for index, output in enumerate(word.outputs))
-    return tuple(
-        output if content is None else gallery.stage(task.task_id, index, content) for index, output, content in inline
-    )
+def _several(task: Task, word: Finished) -> bool:
+    """Whether the caller gets a list: as the model has it, so that it is the same on all of its routes."""
+    try:
+        output = catalogue.catalogue().model(task.model).output
+    except UnknownModel:  # the catalogue has been changed meanwhile
+        output = None
+    return {"one": len(word.outputs) > 1, "list": True, None: word.several}[output]
+
+
+def _staged(task: Task, answer: Answer) -> Answer:
+    """
+    The answer, with outputs that came inline put into the bucket: neither the table nor a step could carry them.
+
+    Raises NoReply if none of the outputs can be decoded.
+    """
+    if not isinstance(answer, Finished):
+        return answer
+    outputs, missing = list[str](), list(answer.missing)
+    for index, output in enumerate(answer.outputs):
+        try:
+            content = wire.inline(output)
+        except NoReply as error:
+            missing.append(str(error))
+            continue
+        outputs.append(output if content is None else gallery.stage(task.task_id, index, content))
+    if not outputs:
+        raise NoReply("; ".join(missing))
+    return replace(answer, outputs=tuple(outputs), missing=tuple(missing))
 
 
 def _collected() -> int:
@@ -169,9 +216,7 @@ def _collected() -> int:
 
 def _never_accepted(task: Task) -> Failed:
     last = task.attempts[-1] if task.attempts else {}
-    reason = {401: Reason.GATEWAY_AUTH, 402: Reason.GATEWAY_CREDIT, 403: Reason.GATEWAY_AUTH}.get(
-        last.get("status", 0), Reason.NEVER_SENT
-    )
+    reason = next((reason for reason in Reason if reason.code == last.get("code")), Reason.GATEWAY_FAILED)
     detail = last.get("detail", "nothing")
     return Failed(reason, f"No gateway took the request before its deadline. The last one said: {detail}")
 

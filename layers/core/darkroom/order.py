@@ -119,6 +119,14 @@ class Order(BaseModel):
     webhook_completed: str | None = None
 
 
+class VersionedOrder(Order):
+    """
+    The body of a create request that names what it wants itself: a model, or a version of one as `owner/name:version`.
+    """
+
+    version: Annotated[str, Field(max_length=256)]
+
+
 def idempotency_key(header: str | None) -> str | None:
     """
     The key in an Idempotency-Key header: bare, or in quotes as its specification has it. Raises InvalidOrder.

@@ -30,6 +30,11 @@ def images_bucket() -> str:
     return _read("IMAGES_BUCKET")
 
 
+def inbox_bucket() -> str:
+    """Where callers put the pictures that go into a request."""
+    return _read("INBOX_BUCKET")
+
+
 def generation_machine() -> str:
     """The ARN of statemachines/generation.asl.yaml."""
     return _read("GENERATION_MACHINE")

@@ -55,10 +55,13 @@ def read(task_id: str) -> Task:
     return items.from_item(found["Item"])
 
 
-def claim(task: Task, nonce: str, lease: int) -> Task | None:
-    """accepted → submitting: until `lease` (ms) the holder of `nonce` alone may post. None: somebody else may."""
+def claim(task: Task, nonce: str, route: str, lease: int, due: int) -> Task | None:
+    """
+    accepted → submitting: until `lease` (ms) the holder of `nonce` alone may post, on `route`. None: somebody else may.
+    """
     condition = Attr("status").eq(Status.ACCEPTED) & Attr("cancel").not_exists()
-    return items.change(task, condition, {"status": Status.SUBMITTING, "nonce": nonce, "lease": lease})
+    claimed = {"status": Status.SUBMITTING, "nonce": nonce, "route": route, "lease": lease, "due": due}
+    return items.change(task, condition, claimed)
 
 
 def keep_ticket(task: Task, ticket: str, attempt: dict[str, Any]) -> Task | None:
@@ -66,7 +69,7 @@ def keep_ticket(task: Task, ticket: str, attempt: dict[str, Any]) -> Task | None
     return items.change(
         task,
         _claimed(task),
-        {"status": Status.RUNNING, "ticket": ticket, "route": attempt["route"], "submitted": clock.now()},
+        {"status": Status.RUNNING, "ticket": ticket, "submitted": clock.now()},
         append={"attempts": attempt},
     )
 
@@ -95,7 +98,7 @@ def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] 
     put: dict[str, Any] = {"status": Status.COLLECTING, "answered": clock.now(), "due": due}
     match word:
         case Finished():
-            put |= {"outputs": list(word.outputs), "several": word.several}
+            put |= {"outputs": list(word.outputs), "several": word.several, "missing": list(word.missing)}
         case Failed():
             put["failure"] = dataclasses.asdict(failure(word))
     unchanged = _claimed(task) if task.status is Status.SUBMITTING else Attr("status").eq(task.status)

@@ -1,9 +1,9 @@
 """
 Replicate's predictions API, as Replicate and the gateways that relay it speak it.
 
-Facts from Replicate's OpenAPI document and from the gateways' pages: upstream answers a create with 201 or 202, the
-gateways with 200; a gateway may reply with nothing but `id` and `status`; `output` is a string, a list, an object or
-null, and is taken away an hour after the end.
+Facts from Replicate's OpenAPI document and from the gateways' pages: a model is asked for by its name, a version of one
+by its id alone; upstream answers a create with 201 or 202, the gateways with 200; a gateway may reply with nothing but
+`id` and `status`; `output` is a string, a list, an object or null, and is taken away an hour after the end.
 """
 
 import re
@@ -11,14 +11,20 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from darkroom import complaints
 from darkroom.answer import Answer, Failed, Finished, Running
-from darkroom.catalogue import Route
 from darkroom.errors import NoReply, Reason
+from darkroom.route import Route
 from darkroom.wire import Reply, Request, json_request
 
+complaint = complaints.read
 
-def submission(route: Route, model_input: dict[str, Any]) -> Request:
-    return json_request("POST", f"{route.base}/models/{route.model}/predictions", {"input": model_input})
+
+def submission(route: Route, native_input: dict[str, Any]) -> Request:
+    model, _, version = route.model.partition(":")
+    if version:
+        return json_request("POST", f"{route.base}/predictions", {"version": version, "input": native_input})
+    return json_request("POST", f"{route.base}/models/{model}/predictions", {"input": native_input})
 
 
 def ticket(reply: Reply) -> str:
@@ -28,8 +34,8 @@ def ticket(reply: Reply) -> str:
     return prediction_id
 
 
-def question(route: Route, ticket: str) -> Request:
-    return Request("GET", f"{route.base}/predictions/{ticket}")
+def questions(route: Route, ticket: str) -> tuple[Request, ...]:
+    return (Request("GET", f"{route.base}/predictions/{ticket}"),)
 
 
 def cancellation(route: Route, ticket: str) -> Request:
@@ -39,30 +45,19 @@ def cancellation(route: Route, ticket: str) -> Request:
 def answer(reply: Reply) -> Answer:
     prediction = reply.document()
     if not reply.ok:
-        raise NoReply(f"status {reply.status}: {complaint(reply)}")
+        raise NoReply(f"status {reply.status}: {complaints.words(reply)}")
+    error = complaints.said(prediction.get("error"))
     match prediction.get("status"):
         case "succeeded" if prediction.get("data_removed"):
             return Failed(Reason.OUTPUT_LOST, "The gateway has already deleted the output of this prediction.")
         case "succeeded":
             return _finished(prediction)
         case "failed":
-            return Failed(Reason.GATEWAY_FAILED, _text(prediction.get("error")) or "The gateway gives no reason.")
+            return Failed(Reason.GATEWAY_FAILED, error or "The gateway gives no reason.")
         case "canceled" | "aborted":
-            return Failed(Reason.CANCELED, _text(prediction.get("error")) or "The prediction was canceled.")
+            return Failed(Reason.CANCELED, error or "The prediction was canceled.")
         case _:
             return Running()
-
-
-def complaint(reply: Reply) -> str:
-    try:
-        document = reply.document()
-    except NoReply:
-        return reply.body[:256].decode(errors="replace").strip() or "no reason given"
-    # Problem details (Replicate), {"error": {"message"}} or flat {"message"} (relays).
-    for words in (document.get("detail"), document.get("error"), document.get("message"), document.get("title")):
-        if text := _text(words):
-            return text
-    return "no reason given"
 
 
 def _finished(prediction: dict[str, Any]) -> Answer:
@@ -92,10 +87,3 @@ def _seconds(prediction: dict[str, Any]) -> float | None:
         return (completed - created).total_seconds()
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _text(words: Any) -> str:
-    """An error is a string with Replicate, an object with a `message` or `detail` with some relays."""
-    if isinstance(words, dict):
-        words = words.get("message") or words.get("detail")
-    return words.strip() if isinstance(words, str) else ""

@@ -1,0 +1,122 @@
+"""
+What a caller's input is called on a route, and what of it cannot be said there.
+
+One model has one vocabulary here, whatever a gateway calls things: `num_images` is `num_outputs` on one route,
+`sampleCount` on another, and cannot be said on a third, which makes one image in a call. Callers may also use the name
+and the values of any one of the model's routes. What no route of the model has a word for is handed on untouched.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from darkroom.errors import InvalidOrder
+
+#: The one input that a route without a word for it may still be able to do: one image is what every call makes.
+COUNT = "num_images"
+
+
+@dataclass(frozen=True)
+class Word:
+    """
+    What one input is called on a route.
+
+    values: what each value is called there; None if any value goes, as it is. most: the largest number it takes (the
+    smallest is 1). default: what is said when the caller says nothing, because the gateway's own default is another
+    than elsewhere.
+    """
+
+    name: str
+    values: Mapping[Any, Any] | None = None
+    most: int | None = None
+    default: Any = None
+
+    def complaint(self, value: Any) -> str | None:
+        """Why a value cannot be said, as the end of a sentence about the route."""
+        if self.values is not None and not (isinstance(value, str | int) and value in self.values):
+            return f"takes {', '.join(map(str, self.values))}"
+        if self.most is not None and not (type(value) is int and 1 <= value <= self.most):
+            return f"takes 1 to {self.most} in one call"
+        return None
+
+
+#: A route's words, by our names for the inputs. None: the route takes an input as the caller says it.
+Vocabulary = Mapping[str, Word] | None
+UNTOUCHED: Vocabulary = None
+
+
+def canonical(given: Mapping[str, Any], vocabularies: Sequence[Vocabulary]) -> dict[str, Any]:
+    """
+    An input in our words, from one in the words of any of a model's routes. Raises InvalidOrder where one thing is said
+    twice, and differently.
+    """
+    ours = _our_names(vocabularies)
+    said: dict[str, Any] = {}
+    for name, value in given.items():
+        our_name = ours.get(name, name)
+        our_value = _our_value(our_name, value, vocabularies)
+        if our_name in said and said[our_name] != our_value:
+            message = f"is said twice, as {our_name} and in a gateway's own words: say it once"
+            raise InvalidOrder([{"field": f"input.{name}", "message": message}])
+        said[our_name] = our_value
+    return said
+
+
+def translate(said: Mapping[str, Any], vocabulary: Vocabulary, known: frozenset[str]) -> dict[str, Any]:
+    """
+    An input in a route's words. What is null is not said.
+
+    said: in ours. known: all that the model's routes have words for. Raises Unsayable.
+    """
+    if vocabulary is None:
+        return dict(said)
+    complaints: dict[str, str] = {}
+    native = {word.name: word.default for word in vocabulary.values() if word.default is not None}
+    for name, value in said.items():
+        word = vocabulary.get(name)
+        if name in known and value is None:
+            continue
+        if word and (complaint := word.complaint(value)):
+            complaints[name] = complaint
+        elif word:
+            native[word.name] = value if word.values is None else word.values[value]
+        elif name == COUNT and name in known:
+            if value != 1:
+                complaints[name] = "makes 1 image in one call"
+        elif name in known:
+            complaints[name] = "does not take it"
+        else:
+            native[name] = value
+    if complaints:
+        raise Unsayable(complaints)
+    return native
+
+
+class Unsayable(Exception):
+    """`complaints`: by input, why it cannot be said on a route, as the end of a sentence about the route."""
+
+    def __init__(self, complaints: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {complaint}" for name, complaint in complaints.items()))
+        self.complaints = MappingProxyType(dict(complaints))
+
+
+def names(vocabularies: Sequence[Vocabulary]) -> frozenset[str]:
+    """All inputs that any of a model's routes has a word for."""
+    return frozenset(name for vocabulary in vocabularies if vocabulary for name in vocabulary)
+
+
+def _our_names(vocabularies: Sequence[Vocabulary]) -> dict[str, str]:
+    """Our name by a route's; our own names mean what they say, and of two routes the first is heard."""
+    found: dict[str, str] = {}
+    for vocabulary in reversed(vocabularies):
+        found |= {word.name: name for name, word in (vocabulary or {}).items()}
+    return found | {name: name for name in names(vocabularies)}
+
+
+def _our_value(name: str, value: Any, vocabularies: Sequence[Vocabulary]) -> Any:
+    tables = [vocabulary[name].values for vocabulary in vocabularies if vocabulary and name in vocabulary]
+    known = [table for table in tables if table is not None]
+    if not isinstance(value, str | int) or any(value in table for table in known):
+        return value
+    return next((ours for table in known for ours, theirs in table.items() if theirs == value), value)

@@ -1,0 +1,223 @@
+"""
+Paying once: the POST to a gateway, and what came of it.
+
+    claim it, with a nonce and a lease: only who holds the claim may post
+    POST, once, with a deadline
+    judge what came of it: `Verdict`
+    keep the ticket; of a synchronous dialect, whose reply is the picture, that is where the reply has been staged
+
+The rule: at most one POST that may have been accepted, ever. So a route is tried after another only when that one has
+certainly not accepted the request; where nothing certain is known the task stays `submitting`, and when the lease has
+run out its driver ends it as `submission_unknown`. It is never repeated.
+"""
+
+import json
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from darkroom import catalogue, clock, dialects, driver, gallery, http, inbox, keys, routing, store
+from darkroom.answer import Failed
+from darkroom.errors import ForbiddenAddress, InvalidOrder, NoReply, NotSent, Reason, UnknownModel
+from darkroom.routing import Way
+from darkroom.task import Status, Task
+from darkroom.wire import Reply, Request
+
+#: Seconds for the paid POST at most, what must be left after it to write down what came of it, and what must be left
+#: before it, or it is not begun: whoever cannot be reached in that time has certainly not been sent anything.
+POST_S, RESERVE_S, ENOUGH_S = 20.0, 4.0, 20.0
+#: The same for a synchronous dialect, which draws while it is waited for, and whose reply has to be staged.
+DRAW_S, STAGE_S, ENOUGH_TO_DRAW_S = 150.0, 30.0, 120.0
+#: Bytes of a reply: four pictures of 2K in base64 come close to 40 million.
+REPLY_CAP = 48_000_000
+#: A lease outlives its invocation by this, so that no zombie posts after it has run out.
+LEASE_MARGIN_MS = 30_000
+#: What a task's record says when there is nobody to post to.
+NO_KEY = "no gateway that could do this has a key here; the operator can put one"
+
+logger = Logger(child=True)
+
+
+class Verdict(Enum):
+    """What is known of a POST. Anything that is not listed under another is UNKNOWN."""
+
+    ACCEPTED = "accepted"  # there is a ticket
+    REJECTED = "rejected"  # no, and asking elsewhere would not help
+    UNAVAILABLE = routing.UNAVAILABLE  # not here: certainly not accepted, and never will be
+    REFUSED = "refused"  # not now: certainly not accepted
+    NOT_SENT = "not_sent"  # it never got there
+    UNKNOWN = "unknown"  # it may have been accepted
+
+
+def post(task: Task, *, until: int, patient: bool) -> Task:
+    """
+    Have an accepted task made: on the first route whose turn it is, and, as long as it is certain that nobody has
+    accepted it, on the next. The task as it stands then; `collecting` if it cannot be made.
+
+    until: when this invocation ends, ms; posts only if there is time enough to see it through. patient: whether to wait
+    for synchronous dialects, too.
+    """
+    while task.status is Status.ACCEPTED:
+        try:
+            possible = ways(task)
+        except (UnknownModel, InvalidOrder) as error:
+            return _give_up(task, str(error))
+        if not possible:
+            return _remark(task)
+        way, pause = routing.turn(possible, task.attempts, clock.now())
+        if way is None and pause is None:
+            return _give_up(task, task.attempts[-1]["detail"])
+        if way is None or not _time_for(way, until, patient):
+            return task
+        lease = until + LEASE_MARGIN_MS
+        claimed = store.claim(task, clock.nonce(), way.route.name, lease, lease + driver.GRACE_MS)
+        if claimed is None:
+            return store.read(task.task_id)
+        task = _post(claimed, way, until)
+    return task
+
+
+def ways(task: Task) -> list[Way]:
+    """
+    How a task could be made, best first, by the gateways that have a key here. Raises UnknownModel and InvalidOrder
+    where the catalogue has been changed meanwhile.
+    """
+    return payable(routing.ways(catalogue.catalogue().model(task.model), json.loads(task.input)))
+
+
+def payable(ways: Iterable[Way]) -> list[Way]:
+    """Those whose gateway has a key here."""
+    return [way for way in ways if keys.gateway(way.route.gateway.name)]
+
+
+def pause(task: Task) -> int | None:
+    """Seconds until a task that nobody has accepted may be posted again; None where no gateway has a key."""
+    return routing.turn(ways(task), task.attempts, clock.now())[1]
+
+
+def recover(task: Task) -> Task | None:
+    """
+    Keep the reply to a synchronous POST that was staged before its holder was lost. None if there is none, or if
+    somebody else has moved the task.
+    """
+    if task.route is None or task.nonce is None or dialects.queue(catalogue.catalogue().route(task.route)):
+        return None
+    ticket = gallery.reply_key(task.task_id, task.nonce)
+    if gallery.staged_reply(ticket) is None:
+        return None
+    return store.keep_ticket(task, ticket, _attempt(task, Verdict.ACCEPTED, "found in staging"))
+
+
+def verdict(status: int, reason: Reason) -> Verdict:
+    """
+    What a reply to the paid POST says that is not 2xx, by its status and the reason that it gives.
+
+    A relay's 503 for a model means that it found nobody to hand the request on to.
+    """
+    match status, reason:
+        case 408, _:
+            return Verdict.UNKNOWN
+        case 503, Reason.MODEL_UNAVAILABLE:
+            return Verdict.REFUSED
+        case _ if not 300 <= status < 500:
+            return Verdict.UNKNOWN
+        case _, Reason.RATE_LIMITED | Reason.GATEWAY_AUTH | Reason.GATEWAY_CREDIT:
+            return Verdict.REFUSED
+        case _, Reason.MODEL_UNAVAILABLE:
+            return Verdict.UNAVAILABLE
+        case _:
+            return Verdict.REJECTED
+
+
+def _time_for(way: Way, until: int, patient: bool) -> bool:
+    remaining = (until - clock.now()) / 1000
+    return remaining >= ENOUGH_S if dialects.queue(way.route) else patient and remaining >= ENOUGH_TO_DRAW_S
+
+
+def _post(claimed: Task, way: Way, until: int) -> Task:
+    remaining = (until - clock.now()) / 1000
+    deadline = min(POST_S, remaining - RESERVE_S) if dialects.queue(way.route) else min(DRAW_S, remaining - STAGE_S)
+    try:
+        reply = http.send(_request(way), deadline=deadline, cap=REPLY_CAP)
+    except (NotSent, ForbiddenAddress) as error:
+        return store.release(claimed, _attempt(claimed, Verdict.NOT_SENT, str(error), way)) or claimed
+    except NoReply as error:
+        return _unknown(claimed, _attempt(claimed, Verdict.UNKNOWN, str(error), way))
+    return _accepted(claimed, way, reply) if reply.ok else _refused(claimed, way, reply)
+
+
+def _request(way: Way) -> Request:
+    """The paid POST; its input's references to the inbox become links that last as long as the gateway needs them."""
+    native_input = inbox.presigned(way.native_input)
+    request = dialects.of(way.route).submission(way.route, native_input)
+    return request.authorized(way.route.gateway.credentials(keys.gateway(way.route.gateway.name) or ""))
+
+
+def _accepted(claimed: Task, way: Way, reply: Reply) -> Task:
+    queue = dialects.queue(way.route)
+    try:
+        if queue:
+            ticket = queue.ticket(reply)
+        else:
+            dialects.of(way.route).answer(reply)
+            ticket = gallery.stage_reply(claimed.task_id, claimed.nonce or "", reply.body)
+    except NoReply as error:
+        return _unknown(claimed, _attempt(claimed, Verdict.UNKNOWN, str(error), way, reply))
+    return store.keep_ticket(claimed, ticket, _attempt(claimed, Verdict.ACCEPTED, "", way, reply)) or claimed
+
+
+def _refused(claimed: Task, way: Way, reply: Reply) -> Task:
+    complaint = dialects.of(way.route).complaint(reply)
+    found = verdict(reply.status, complaint.reason)
+    attempt = _attempt(claimed, found, complaint.message, way, reply) | {"code": complaint.reason.code}
+    match found:
+        case Verdict.UNKNOWN:
+            return _unknown(claimed, attempt)
+        case Verdict.REJECTED:
+            return store.hear(claimed, complaint, clock.now() + driver.GRACE_MS, attempt) or claimed
+        case _:
+            if complaint.reason is Reason.GATEWAY_AUTH:
+                keys.forget()
+            return store.release(claimed, attempt) or claimed
+
+
+def _unknown(claimed: Task, attempt: dict[str, Any]) -> Task:
+    # Not the gateway's words: it may quote the prompt. They are with the task.
+    told = {"task_id": claimed.task_id, "route": attempt["route"], "status": attempt.get("status")}
+    logger.error("outcome of the POST unknown", extra=told)
+    return store.note(claimed, attempt) or claimed
+
+
+def _give_up(task: Task, why: str) -> Task:
+    """No gateway of the model has it."""
+    word = Failed(Reason.MODEL_UNAVAILABLE, why)
+    return store.hear(task, word, clock.now() + driver.GRACE_MS) or store.read(task.task_id)
+
+
+def _remark(task: Task) -> Task:
+    logger.error("no gateway of this model has a key", extra={"task_id": task.task_id, "model": task.model})
+    if task.attempts:
+        return task
+    nowhere = {"route": None, "outcome": Verdict.NOT_SENT.value, "detail": NO_KEY, "at": clock.now()}
+    return store.remark(task, nowhere | {"code": Reason.GATEWAY_AUTH.code}) or task
+
+
+def _attempt(
+    claimed: Task, verdict: Verdict, detail: str, way: Way | None = None, reply: Reply | None = None
+) -> dict[str, Any]:
+    """
+    What became of a POST, for the task's record and its caller.
+
+    price: US dollars for an image there. retry_after: what the gateway asked for, s.
+    """
+    now = clock.now()
+    attempt: dict[str, Any] = {"route": claimed.route, "outcome": verdict.value, "detail": detail[:512], "at": now}
+    if way and way.route.price is not None:
+        attempt["price"] = str(way.route.price)
+    if reply is not None:
+        attempt["status"] = reply.status
+        if (seconds := reply.retry_after(now)) is not None:
+            attempt["retry_after"] = seconds
+    return attempt
