@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -16,7 +17,8 @@ from local.cloud.errors import CloudError
 ROOT = Path(__file__).parent.parent
 STACK = "darkroom-local"
 #: The gateways that get a key, and so the requests. The key is good for the simulator only.
-GATEWAYS, GATEWAY_KEY = ("vectornode", "quickrouter"), "simulator-key"
+GATEWAYS = ("vectornode", "quickrouter", "tokaify", "replicate", "fal", "google", "openai")
+GATEWAY_KEY = "simulator-key"
 
 
 class Installation:
@@ -57,8 +59,8 @@ class Installation:
                 )
             )
             self.api_url = self.cloud.api_url
-            for gateway in GATEWAYS:
-                self.operate("gateway-key", gateway, stdin=GATEWAY_KEY)
+            with ThreadPoolExecutor() as together:
+                list(together.map(lambda name: self.operate("gateway-key", name, stdin=GATEWAY_KEY), GATEWAYS))
             made = self.operate("tenant", "default")
             self.webhook_secret, self.api_key = re.findall(r": +(\S+)", made)
             self._started = started.pop_all()

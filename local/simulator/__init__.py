@@ -5,6 +5,10 @@
     door         the control door, /_simulator
     exchange     a request and a reply, as server and dialects hand them to each other
     replicate/   the Replicate protocol, as Replicate speaks it and as the gateways resell it
+    fal/         the queue of fal, likewise
+    gemini/      Google's pictures: Imagen and the image models of Gemini, likewise
+    openai/      OpenAI's images, likewise
+    relay        what the gateways have in common below every mount
     files        the file hosts, where pictures are fetched from
     jobs         queued, running, ended: jobs as functions of time
     faults       errors and delays on request

@@ -3,7 +3,7 @@
     POST   /_simulator/faults      add a fault; 201, and how many are waiting
     DELETE /_simulator/faults      forget all faults; 204
     GET    /_simulator/ledger      requests, charges and leaked keys
-    GET    /_simulator/jobs/{id}   the truth about a job: its fate and its durations
+    GET    /_simulator/jobs/{id}   the truth about a job: its inputs, its fate and its durations
 
 It needs no key. It listens where the simulator does, on the loopback address.
 """
@@ -62,6 +62,7 @@ class Door:
         truth = {
             "id": job.id,
             "model": job.model,
+            "inputs": job.inputs,
             "phase": job.phase(self._clock.now()),
             "fate": job.fate,
             "queue_seconds": job.queue_seconds,

@@ -10,7 +10,7 @@ whole words:
     nsfw    refused at the end of the run, as a safety filter does
     crash   crashed at the end of the run, as a machine that was taken away does
 
-Any other prompt succeeds. The files of a job exist for an hour after its end.
+Any other prompt succeeds. The files of a job exist for an hour after its end, or for as long as its house keeps them.
 """
 
 import math
@@ -99,8 +99,13 @@ class Jobs:
         median_seconds: float,
         key: str,
         cancel_after: float = math.inf,
+        kept: float = KEPT_SECONDS,
+        ending: Phase | None = None,
     ) -> Job:
-        """A new job, charged to `key`. `cancel_after` is its deadline in seconds from now."""
+        """A new job, charged to `key`; `ending` is its fate where that is not for the prompt to decide.
+
+        `cancel_after` is its deadline in seconds from now, `kept` for how many seconds its files exist after its end.
+        """
         number = len(self._jobs)
         draw = random.Random(f"{self._seed}/{number}")
         queue_seconds = draw.lognormvariate(math.log(QUEUE_MEDIAN_SECONDS), SPREAD)
@@ -113,13 +118,13 @@ class Jobs:
             model=model,
             inputs=inputs,
             outputs=outputs,
-            fate=fate(prompt),
+            fate=ending or fate(prompt),
             queue_seconds=queue_seconds,
             run_seconds=run_seconds,
             created=created,
             started=started,
             finished=started + self._clock.lasting(run_seconds),
-            kept=self._clock.lasting(KEPT_SECONDS),
+            kept=self._clock.lasting(kept),
             deadline=created + self._clock.lasting(cancel_after),
         )
         self._jobs[job_id] = job
@@ -142,7 +147,7 @@ class Jobs:
             job.canceled = now
 
     def picture(self, url: str) -> Sketch | None:
-        """What is on the file at `url`, as long as it exists: its job has succeeded, less than an hour ago."""
+        """What is on the file at `url`, as long as it exists: its job has succeeded, not too long ago."""
         job, sketch = self._makers.get(url, (None, None))
         now = self._clock.now()
         return sketch if job and job.phase(now) == "succeeded" and not job.removed(now) else None

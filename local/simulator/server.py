@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from aiohttp import web
 from multidict import CIMultiDict
 
-from local.simulator import files, replicate
+from local.simulator import fal, files, gemini, openai, replicate
 from local.simulator.clock import Clock
 from local.simulator.door import Door
 from local.simulator.exchange import Dialect, Reply, Request, as_json, bearer
@@ -43,9 +43,18 @@ def application(
     ledger = Ledger()
     faults = Faults()
     jobs = Jobs(passing, seed, ledger)
+    google = gemini.Upstream(passing, jobs)
     houses: dict[str, Mounts] = {
         "api.replicate.com": {"/v1": replicate.Upstream(passing, jobs)},
-        ANY_GATEWAY: {"/replicate/v1": replicate.Gateway(passing, jobs)},
+        "api.openai.com": {"/v1": openai.Upstream(passing, jobs)},
+        "queue.fal.run": {"": fal.Upstream(passing, jobs)},
+        "generativelanguage.googleapis.com": {"/v1beta": google, "/v1": google},
+        ANY_GATEWAY: {
+            "/replicate/v1": replicate.Gateway(passing, jobs),
+            "/fal-ai": fal.Gateway(passing, jobs),
+            "/v1beta": gemini.Gateway(passing, jobs),
+            "/v1": openai.Gateway(passing, jobs),
+        },
     }
     front = Front(passing, houses, jobs, frozenset(keys), faults, ledger)
 

@@ -26,7 +26,8 @@ def test_it_gets_a_list_from_a_model_with_several_outputs(official: Official) ->
 
 def test_it_runs_a_version(official: Official) -> None:
     client = official()
-    assert str(client.run(f"stability-ai/sdxl:{VERSION}", {"prompt": "a boat"})).endswith(".png")
+    [picture] = client.run(f"stability-ai/sdxl:{VERSION}", {"prompt": "a boat"})
+    assert str(picture).endswith(".png")
     prediction = client.predictions.create(version=f"{FLUX}:{VERSION}", input={"prompt": "a boat"}, wait=True)
     prediction.wait()
     assert prediction.output

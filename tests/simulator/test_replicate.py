@@ -1,11 +1,13 @@
 """Replicate's protocol: what a caller may ask, with which key, and how long it may wait for the reply."""
 
 import asyncio
+import io
 import re
 from datetime import datetime, timedelta
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.simulator.conftest import (
     BOAT,
@@ -18,6 +20,7 @@ from tests.simulator.conftest import (
     Watch,
     create,
     ended,
+    fetched,
     ledger,
     order,
     simulated,
@@ -86,10 +89,146 @@ def test_inputs_that_nobody_knows_are_let_through(http: httpx.Client) -> None:
     assert create(http, "cjwbw/rembg", image="https://example.com/a.png")["model"] == "cjwbw/rembg"
 
 
-@pytest.mark.parametrize("model", ["unknown/model", "not a name/x"])
-def test_an_unknown_model_is_404(http: httpx.Client, model: str) -> None:
+@pytest.mark.parametrize("model", ["unknown/model", "retired/model", "not a name/x"])
+def test_a_model_that_is_unknown_or_retired_is_404(http: httpx.Client, model: str) -> None:
     reply = http.post(f"/replicate/v1/models/{model}/predictions", json=BOAT)
     assert (reply.status_code, reply.json()["status"]) == (404, 404)
+
+
+ONE: list[tuple[str, Json]] = [
+    ("google/imagen-4-fast", {}),
+    ("google/imagen-4", {}),
+    ("google/imagen-4-ultra", {}),
+    ("black-forest-labs/flux-1.1-pro-ultra", {"num_outputs": 2}),
+    ("black-forest-labs/flux-kontext-pro", {}),
+    ("black-forest-labs/flux-kontext-max", {}),
+    ("black-forest-labs/flux-kontext-dev", {"input_image": "https://example.com/a.png"}),
+    ("black-forest-labs/flux-fill-pro", {"image": "https://example.com/a.png"}),
+    ("flux-kontext-apps/multi-image-kontext-pro", {"input_image_1": "data:,1", "input_image_2": "data:,2"}),
+    ("flux-kontext-apps/multi-image-kontext-max", {"input_image_1": "data:,1", "input_image_2": "data:,2"}),
+    ("recraft-ai/recraft-v3", {}),
+    ("recraft-ai/recraft-v3-svg", {}),
+    ("ideogram-ai/ideogram-v2-turbo", {}),
+]
+SEVERAL: list[tuple[str, Json, int]] = [
+    ("black-forest-labs/flux-schnell", {}, 1),
+    ("black-forest-labs/flux-fill-dev", {"image": "https://example.com/a.png", "num_outputs": 2}, 2),
+    ("bytedance/seedream-4", {}, 1),
+    ("bytedance/seedream-4", {"max_images": 3}, 1),
+    ("bytedance/seedream-4", {"max_images": 3, "sequential_image_generation": "auto"}, 3),
+]
+BY_VERSION: list[tuple[str, str, bool]] = [
+    ("ac732df8", "stability-ai/stable-diffusion", True),
+    ("7762fd07", "stability-ai/sdxl", True),
+    ("95b72231", "stability-ai/stable-diffusion-inpainting", True),
+    ("15a3689e", "stability-ai/stable-diffusion-img2img", True),
+    ("2a6b576a", "lucataco/flux-schnell-lora", True),
+    ("09149576", "lucataco/flux-dev-lora", True),
+    ("153b0087", "sujaykhandekar/object-removal", False),
+    ("fb8af171", "cjwbw/rembg", False),
+    ("95fcc2a2", "lucataco/remove-bg", False),
+]
+
+
+@pytest.mark.parametrize(("model", "inputs"), ONE)
+def test_most_models_have_one_address_as_output(http: httpx.Client, model: str, inputs: Json) -> None:
+    prediction = ended(http, create(http, model, **inputs))
+    assert prediction["output"].startswith("https://replicate.delivery/")
+    assert prediction["metrics"]["image_count"] == 1
+
+
+@pytest.mark.parametrize(("model", "inputs", "count"), SEVERAL)
+def test_some_models_have_a_list_as_output(http: httpx.Client, model: str, inputs: Json, count: int) -> None:
+    output = ended(http, create(http, model, **inputs))["output"]
+    assert isinstance(output, list)
+    assert len(set(output)) == count
+
+
+@pytest.mark.parametrize(("start", "model", "many"), BY_VERSION)
+def test_the_models_that_gateways_sell_by_version_are_known_by_it(
+    http: httpx.Client, start: str, model: str, many: bool
+) -> None:
+    body = BOAT | {"version": start + "0" * 56}
+    created = http.post("/replicate/v1/predictions", json=body).json()
+    assert created["model"] == model
+    assert isinstance(ended(http, created)["output"], list) is many
+
+
+@pytest.mark.parametrize(
+    ("model", "missing"),
+    [
+        ("black-forest-labs/flux-kontext-dev", ["prompt", "input_image"]),
+        ("black-forest-labs/flux-fill-dev", ["prompt", "image"]),
+        ("black-forest-labs/flux-fill-pro", ["prompt", "image"]),
+        ("flux-kontext-apps/multi-image-kontext-max", ["prompt", "input_image_1", "input_image_2"]),
+        ("bytedance/seedream-4", ["prompt"]),
+        ("recraft-ai/recraft-v3", ["prompt"]),
+        ("ideogram-ai/ideogram-v2-turbo", ["prompt"]),
+    ],
+)
+def test_all_inputs_that_are_missing_are_named(http: httpx.Client, model: str, missing: list[str]) -> None:
+    reply = http.post(f"/replicate/v1/models/{model}/predictions", json={"input": {}})
+    complaints = [complaint["description"] for complaint in reply.json()["invalid_fields"]]
+    assert (reply.status_code, complaints) == (422, [f"{name} is required" for name in missing])
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "kind"),
+    [
+        ("black-forest-labs/flux-kontext-pro", {"safety_tolerance": "2"}, "invalid_type"),
+        ("black-forest-labs/flux-1.1-pro-ultra", {"safety_tolerance": 7}, "number_lte"),
+        ("bytedance/seedream-4", {"image_input": "https://example.com/a.png"}, "invalid_type"),
+        ("stability-ai/sdxl", {"width": 100_000}, "number_lte"),
+    ],
+)
+def test_an_input_of_the_wrong_kind_is_refused(http: httpx.Client, model: str, inputs: Json, kind: str) -> None:
+    body = {"input": {"prompt": "a boat"} | inputs}
+    reply = http.post(f"/replicate/v1/models/{model}/predictions", json=body)
+    [complaint] = reply.json()["invalid_fields"]
+    assert (complaint["type"], complaint["field"]) == (kind, f"input.{next(iter(inputs))}")
+
+
+def test_stable_diffusion_draws_in_the_size_that_was_asked_for(url: str, http: httpx.Client) -> None:
+    [address] = ended(http, create(http, "stability-ai/sdxl", width=640, height=512))["output"]
+    assert Image.open(io.BytesIO(fetched(url, address).content)).size == (640, 512)
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "code"),
+    [
+        ("busy/model", 503, "model_not_found"),
+        ("saturated/model", 429, "bad_response_status_code"),
+        ("unpaid/model", 403, "insufficient_user_quota"),
+    ],
+)
+def test_a_relay_that_has_a_bad_day_says_so_and_charges_nothing(
+    http: httpx.Client, model: str, status: int, code: str
+) -> None:
+    before = ledger(http)["charges"]
+    reply = http.post(f"/replicate/v1/models/{model}/predictions", json=BOAT)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
+    assert reply.headers["X-Oneapi-Request-Id"]
+    assert ledger(http)["charges"] == before
+
+
+def test_a_relay_that_is_asked_too_often_says_nothing(http: httpx.Client) -> None:
+    reply = http.post("/replicate/v1/models/limited/model/predictions", json=BOAT)
+    assert (reply.status_code, reply.content) == (429, b"")
+
+
+def test_one_gateway_answers_a_create_with_no_more_than_id_and_status(http: httpx.Client) -> None:
+    created = http.post(f"/replicate{PREDICTIONS}", json=BOAT, headers={"Host": "api.quickrouter.ai"})
+    assert (created.status_code, created.json().keys()) == (200, {"id", "status"})
+    assert created.json()["status"] == "starting"
+    assert ended(http, created.json())["status"] == "succeeded"
+
+
+def test_jobs_of_other_protocols_are_no_predictions(http: httpx.Client) -> None:
+    made = http.post("/api.openai.com/v1/images/generations", json={"model": "gpt-image-2", "prompt": "a boat"})
+    job = made.headers["x-request-id"]
+    assert http.get(f"/api.replicate.com/v1/predictions/{job}").status_code == 404
+    listed = http.get("/api.replicate.com/v1/predictions").json()["results"]
+    assert job not in [prediction["id"] for prediction in listed]
 
 
 @pytest.mark.parametrize("version", [7, "7762fd07", "unknown/model", f"unknown/model:{VERSION}", f"{FAST}:1", ""])
@@ -101,12 +240,15 @@ def test_a_version_that_cannot_be_one_is_refused(http: httpx.Client, version: ob
 @pytest.mark.parametrize(
     ("version", "model", "shown"),
     [
-        (VERSION, "simulator/unnamed", VERSION),
+        (VERSION, "stability-ai/sdxl", VERSION),
+        ("0" * 64, "simulator/unnamed", "0" * 64),
         (f"stability-ai/sdxl:{VERSION}", "stability-ai/sdxl", VERSION),
         (FAST, FAST, "hidden"),
     ],
 )
-def test_a_version_can_be_named_in_three_ways(http: httpx.Client, version: str, model: str, shown: str) -> None:
+def test_a_version_can_be_named_by_its_digits_with_its_model_or_by_the_model_alone(
+    http: httpx.Client, version: str, model: str, shown: str
+) -> None:
     prediction = http.post("/api.replicate.com/v1/predictions", json=BOAT | {"version": version}).json()
     assert (prediction["model"], prediction["version"]) == (model, shown)
 

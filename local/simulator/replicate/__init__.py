@@ -4,6 +4,7 @@
     gateway      the same work behind a gateway's door: what differs there
     order        what a request for a prediction may say: its body, its version, its headers
     models       the models: what they take, how long they run, what they draw
+    fields       what one input may be
     prediction   a job as Replicate shows it
     problems     its errors
 

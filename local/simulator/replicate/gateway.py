@@ -1,18 +1,20 @@
 """Replicate as the gateways resell it, below `/replicate/v1`: the same work behind another door.
 
-What differs, from the gateways' pages and the open relays (new-api) that they descend from: a create is answered 200
-and at once, `Prefer` is not passed on; a bad key gets the relay's own error, not a problem document; a path that the
-relay does not know gets 200 and the page of its web interface, as HTML; every reply carries a request id. What
-Replicate complains about is passed through.
+What differs, from the gateways' pages and the open relays that they descend from: a create is answered 200 and at
+once, `Prefer` is not passed on; keys, unknown paths, request ids and bad days are the relay's business (`relay.py`).
+What Replicate complains about is passed through. QuickRouter's page documents a create reply of no more than an id and
+a status, which is what its host gives here.
 """
 
-import dataclasses
-import secrets
+from urllib.parse import urlsplit
 
+from local.simulator import relay
 from local.simulator.exchange import Reply, Request, as_json
+from local.simulator.jobs import Job
+from local.simulator.replicate import prediction
 from local.simulator.replicate.upstream import Upstream
 
-WEB_INTERFACE = b'<!doctype html><html lang="en"><title>Gateway</title><div id="root"></div></html>'
+TACITURN = "api.quickrouter.ai"
 
 
 class Gateway(Upstream):
@@ -23,17 +25,22 @@ class Gateway(Upstream):
 
     async def answer(self, request: Request) -> Reply:
         """The reply of the upstream, signed with a request id."""
-        return _signed(await super().answer(request))
+        return relay.signed(await super().answer(request))
 
     def refuse(self) -> Reply:
-        """401 in the words of new-api: invalid token."""
-        message = "\u65e0\u6548\u7684\u4ee4\u724c"
-        return _signed(as_json(401, {"error": {"message": message, "type": "new_api_error"}}))
+        """401 in the words of the relay."""
+        return relay.signed(relay.refusal())
 
     def astray(self) -> Reply:
-        """200 and a page, which is not what anybody asked for."""
-        return Reply(200, WEB_INTERFACE, {"Content-Type": "text/html; charset=utf-8"})
+        """200 and a web page."""
+        return relay.web_page()
 
+    async def _create(self, request: Request, model_name: str | None) -> Reply:
+        """A prediction, unless the relay has a bad day with the model in the path."""
+        return relay.bad_day(model_name or "") or await super()._create(request, model_name)
 
-def _signed(reply: Reply) -> Reply:
-    return dataclasses.replace(reply, headers={**reply.headers, "X-Oneapi-Request-Id": secrets.token_hex(12)})
+    async def _accepted(self, job: Job, request: Request) -> Reply:
+        """The reply to a create, cut short at a host that documents it so."""
+        if urlsplit(request.mount).hostname == TACITURN:
+            return as_json(self.created, {"id": job.id, "status": prediction.STATUS[job.phase(job.created)]})
+        return await super()._accepted(job, request)

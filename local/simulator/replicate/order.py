@@ -18,7 +18,7 @@ from local.simulator.replicate.problems import Complaint
 MEMBERS = {"input", "webhook", "webhook_completed", "webhook_events_filter", "stream"}
 """`webhook_completed` is not in the document any more; the official Python client 1.0.7 still sends it."""
 UNNAMED = "simulator/unnamed"
-"""The model of a version that is named by its digits alone."""
+"""The model of a version that is named by its digits alone, and that no gateway sells."""
 VERSION = re.compile(r"(?:(?P<model>[^:]+):)?(?P<digits>[0-9a-f]{64})|(?P<official>[^:]+)")
 LONGEST_WAIT = 60
 SHORTEST_DEADLINE = 5
@@ -76,8 +76,11 @@ def _model(document: Mapping[str, Any], model_name: str | None) -> tuple[models.
         raise problems.invalid_input([_complaint("required", "version is required")])
     version = document["version"]
     named = VERSION.fullmatch(version) if isinstance(version, str) else None
-    model = models.find(named["official"] or named["model"] or UNNAMED) if named else None
-    if not named or not model:
+    if not named:
+        raise problems.invalid_version()
+    name = named["official"] or named["model"]
+    model = models.find(name) if name else models.of_version(named["digits"]) or models.find(UNNAMED)
+    if not model:
         raise problems.invalid_version()
     return model, f"{model.name}:{named['digits']}" if named["digits"] else model.name
 

@@ -9,6 +9,7 @@ asked for, because the gateways hand them on as they are: a caller who follows t
 import base64
 import hashlib
 import math
+import re
 import secrets
 import string
 from typing import Any
@@ -31,10 +32,12 @@ ERRORS: dict[Phase, str] = {
     "crashed": "Prediction interrupted; please retry (code: PA)",
 }
 ALPHABET = string.ascii_lowercase + string.digits
+ID = re.compile(r"[a-z0-9]{26}")
+"""Jobs with other ids were made through other protocols, and are none of Replicate's."""
 
 
 def new_id() -> str:
-    """An id that was never used before, whatever the seed: 26 of [a-z0-9]."""
+    """An id that was never used before, whatever the seed."""
     return "".join(secrets.choice(ALPHABET) for _ in range(26))
 
 

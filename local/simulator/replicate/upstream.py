@@ -64,8 +64,9 @@ class Upstream:
         """404: no such route."""
         return problems.not_found("The requested resource").reply
 
-    async def _accepted(self, job: Job, prefer: str) -> Reply:
+    async def _accepted(self, job: Job, request: Request) -> Reply:
         """The reply to a create: at once, or when the caller has waited for as long as it said in `Prefer`."""
+        prefer = request.headers.get("Prefer", "")
         seconds = order.wait(prefer) if self.waits else 0
         if not seconds:
             return as_json(self.created, self._show(job, job.created))
@@ -90,11 +91,11 @@ class Upstream:
             key=request.key,
             cancel_after=order.cancel_after(deadline) if deadline else math.inf,
         )
-        return await self._accepted(job, request.headers.get("Prefer", ""))
+        return await self._accepted(job, request)
 
     def _list(self, request: Request) -> Reply:
         """A page. `previous` is always null: nobody here pages back."""
-        jobs = self._jobs.newest_first()
+        jobs = [job for job in self._jobs.newest_first() if prediction.ID.fullmatch(job.id)]
         if cursor := request.query.get("cursor"):
             last = _numbered(cursor)
             jobs = [job for job in jobs if job.number < last]
@@ -116,7 +117,7 @@ class Upstream:
 
     def _job(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
-        if not job:
+        if not job or not prediction.ID.fullmatch(job_id):
             raise problems.not_found(f"The prediction {job_id}")
         return job
 
