@@ -6,6 +6,7 @@ local cloud, against the simulator of the gateways. Time runs ten times faster.
 import base64
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,11 +19,15 @@ from standardwebhooks import Webhook
 from local.cloud.permissions import Act, covers
 from local.installation import GATEWAY_KEY, Installation
 from local.receiver import Receiver
+from tests import documented_models
 
 pytestmark = pytest.mark.slow
 
 MODEL = "google/imagen-4-fast"
 CREATE = f"/replicate/v1/models/{MODEL}/predictions"
+WAN = "fal-ai/wan/v2.2-a14b/image-to-image"
+#: A picture that a caller has somewhere.
+OUTSIDE = "https://example.com/cat.png"
 #: Words that stand in prompts here, and must stand nowhere else.
 CANARY = "cormorant"
 
@@ -37,8 +42,8 @@ class Caller:
     def order(
         self, prompt: str = f"a {CANARY}", model: str = MODEL, webhook: str | None = None, **more: Any
     ) -> httpx.Response:
-        body = {"input": {"prompt": prompt, **more}} | ({"webhook": webhook} if webhook else {})
-        return self.client.post(f"/v1/models/{model}/predictions", json=body)
+        body = {"version": model, "input": {"prompt": prompt, **more}} | ({"webhook": webhook} if webhook else {})
+        return self.client.post("/v1/predictions", json=body)
 
     def task(self, task_id: str) -> dict[str, Any]:
         shown: dict[str, Any] = self.client.get(f"/v1/predictions/{task_id}").raise_for_status().json()
@@ -134,17 +139,99 @@ def test_a_canceled_task_is_canceled_at_the_gateway_and_ends_canceled(caller: Ca
     assert any(request["path"].endswith("/cancel") for request in caller.ledger()["requests"])
 
 
-def test_a_gateway_that_is_busy_is_asked_again_until_it_takes_the_task(caller: Caller) -> None:
+def test_a_gateway_that_is_busy_hands_over_to_the_next_at_once(caller: Caller) -> None:
     charged = len(caller.ledger()["charges"])
-    caller.fault(
-        match={"method": "POST", "path": CREATE}, times=2, answer={"status": 429, "headers": {"Retry-After": "1"}}
-    )
+    caller.fault(match={"host": "vectornode.example", "path": CREATE}, answer={"status": 429})
     reply = caller.order()
+    assert [attempt["outcome"] for attempt in reply.json()["attempts"]] == ["refused", "accepted"]
+    task = caller.wait(reply.json()["id"])
+    assert (task["status"], task["attempts"][1]["route"]) == ("succeeded", f"replicate/replicate/{MODEL}")
+    assert len(caller.ledger()["charges"]) - charged == 1
+
+
+def test_gateways_that_are_all_busy_are_asked_again_until_one_takes_the_task(caller: Caller) -> None:
+    charged = len(caller.ledger()["charges"])
+    busy = {"status": 429, "headers": {"Retry-After": "1"}}
+    caller.fault(match={"method": "POST", "path": "/"}, times=3, answer=busy)
+    reply = caller.order(model="black-forest-labs/flux-schnell")
     assert (reply.status_code, reply.json()["status"]) == (201, "starting")
     task = caller.wait(reply.json()["id"])
     assert task["status"] == "succeeded"
-    assert [attempt["outcome"] for attempt in task["attempts"]] == ["refused", "refused", "accepted"]
+    assert [attempt["outcome"] for attempt in task["attempts"]] == ["refused", "refused", "refused", "accepted"]
     assert len(caller.ledger()["charges"]) - charged == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "route", "pictures"),
+    [
+        ("google/imagen-4", {"num_images": 2}, "quickrouter/fal/fal-ai/imagen4/preview", 2),
+        (WAN, {"image_url": OUTSIDE}, f"vectornode/fal/{WAN}", 1),
+        ("google/imagen-4", {"person_generation": "dont_allow"}, "tokaify/gemini/imagen-4.0-generate-001:predict", 1),
+        ("google/nano-banana", {"resolution": "1K"}, "google/gemini/gemini-nano-banana-2.1:generateContent", 1),
+        ("openai/gpt-image-2", {"num_images": 2}, "vectornode/openai/gpt-image-2", 2),
+    ],
+)  # fmt: skip
+def test_every_dialect_leads_to_pictures(
+    caller: Caller, model: str, asked: dict[str, Any], route: str, pictures: int
+) -> None:
+    charged = len(caller.ledger()["charges"])
+    if route.startswith("google/"):
+        caller.fault(match={"host": "vectornode.example", "path": "/v1beta/"}, answer={"status": 429})
+    reply = caller.order(model=model, **asked)
+    assert reply.status_code == 201
+    task = caller.wait(reply.json()["id"])
+    assert (task["status"], task["error"]) == ("succeeded", None)
+    assert (task["attempts"][-1]["route"], len(task["images"])) == (route, pictures)
+    links = task["output"] if isinstance(task["output"], list) else [task["output"]]
+    assert all(httpx.get(link).headers["content-type"].startswith("image/") for link in links)
+    assert len(caller.ledger()["charges"]) - charged == 1
+
+
+def test_every_documented_image_model_leads_to_pictures(caller: Caller) -> None:
+    charged = len(caller.ledger()["charges"])
+    accepted = {model: caller.order(model=model, **asked) for model, asked in documented_models.ALL.items()}
+    assert {model: reply.status_code for model, reply in accepted.items()} == dict.fromkeys(accepted, 201)
+    ended = {model: caller.wait(reply.json()["id"]) for model, reply in accepted.items()}
+    assert {model: task["error"] for model, task in ended.items()} == dict.fromkeys(ended, None)
+    assert all(image["verified"] for task in ended.values() for image in task["images"])
+    assert len(caller.ledger()["charges"]) - charged == len(documented_models.ALL)
+
+
+def test_four_inline_pictures_of_2k_never_enter_a_state_or_the_table(caller: Caller) -> None:
+    reply = caller.order(model="google/imagen-4", num_images=4, resolution="2K", person_generation="allow_adult")
+    task = caller.wait(reply.json()["id"])
+    assert (task["status"], len(task["output"])) == ("succeeded", 4)
+    assert {max(image["width"], image["height"]) for image in task["images"]} == {2048}
+    cloud = caller.darkroom.cloud
+    key = {"task_id": {"S": task["id"]}}
+    item = cloud.client("dynamodb").get_item(TableName=cloud.outputs["TasksTable"], Key=key)["Item"]
+    histories = [cloud.history(one.arn) for one in cloud.executions() if one.name.startswith(task["id"])]
+    assert len(json.dumps(item)) < 8_000
+    assert len(json.dumps(histories, default=str)) < 20_000
+
+
+def test_a_model_that_is_gone_everywhere_is_told_at_once(caller: Caller) -> None:
+    reply = caller.order(model="retired/model")
+    assert (reply.status_code, reply.json()["code"]) == (422, "model_unavailable")
+
+
+def test_a_picture_of_the_inbox_is_lent_to_the_gateway_and_to_nobody_else(caller: Caller) -> None:
+    s3, inbox = caller.darkroom.cloud.client("s3"), caller.darkroom.cloud.outputs["InboxBucket"]
+    s3.put_object(Bucket=inbox, Key="default/cat.png", Body=b"a cat")
+    reference = f"s3://{inbox}/default/cat.png"
+    # The first is posted by the submission, the second by the driver.
+    for model, asked in (
+        ("black-forest-labs/flux-kontext-pro", {"image": reference}),
+        ("google/nano-banana", {"images": [reference]}),
+    ):
+        before = set(caller.ledger()["charges"])
+        task = caller.wait(caller.order(model=model, **asked).json()["id"])
+        assert (task["status"], task["input"]) == ("succeeded", {"prompt": f"a {CANARY}", **asked})
+        (job,) = set(caller.ledger()["charges"]) - before
+        truth = httpx.get(f"{caller.darkroom.simulator_url}/_simulator/jobs/{job}").json()
+        (link,) = re.findall(r'"(http[^"]+X-Amz-Signature[^"]+)"', json.dumps(truth["inputs"]))
+        assert httpx.get(link).content == b"a cat"
+        assert httpx.get(link.partition("?")[0]).status_code == 403
 
 
 def test_a_reply_that_was_lost_after_the_charge_is_never_posted_again(caller: Caller) -> None:
@@ -158,9 +245,9 @@ def test_a_reply_that_was_lost_after_the_charge_is_never_posted_again(caller: Ca
 
 
 def test_what_the_gateway_rejects_is_told_at_once(caller: Caller) -> None:
-    reply = caller.order(aspect_ratio="7:5")
+    reply = caller.order(model="black-forest-labs/flux-schnell", output_quality=900)
     assert (reply.status_code, reply.headers["content-type"]) == (422, "application/problem+json")
-    assert "aspect_ratio" in reply.json()["detail"]
+    assert "output_quality" in reply.json()["detail"]
 
 
 def test_a_picture_that_is_not_there_yet_is_fetched_again(caller: Caller) -> None:

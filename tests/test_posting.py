@@ -1,0 +1,481 @@
+"""Paying once over several routes, and for replies that are the picture: darkroom/posting.py, through the doors."""
+
+import base64
+import json
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from darkroom import aws, catalogue, posting, store
+from darkroom.driver import GRACE_MS
+from darkroom.task import Status, Task
+from tests.conftest import (
+    Account,
+    Clock,
+    Context,
+    Event,
+    Wire,
+    call,
+    document,
+    event,
+    picture,
+    prediction,
+    step,
+    submit,
+)
+
+IMAGEN = "google/imagen-4"
+#: The routes of Imagen 4 whose gateways have a key here, in the catalogue's order: where each is posted to.
+QUICKROUTER = "https://api.quickrouter.ai/replicate/v1/models/google/imagen-4/predictions"
+VECTORNODE = "https://vectornode.example/replicate/v1/models/google/imagen-4/predictions"
+TOKAIFY = "https://api.tokaify.com/v1beta/models/imagen-4.0-generate-001:predict"
+TOKAIFY_OPENAI = "https://api.tokaify.com/v1/images/generations"
+FAL = "https://api.quickrouter.ai/fal-ai/imagen4/preview"
+
+BUSY = httpx.Response(429, json={"detail": "slow down"})
+GONE = httpx.Response(404, json={"error": {"message": "retired", "status": "NOT_FOUND"}})
+PICTURE = picture()
+DRAWN = httpx.Response(
+    200, json={"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": base64.b64encode(PICTURE).decode()}]}
+)
+
+
+def poll(task: Task, turn: int = 0, remaining: int = 200_000) -> tuple[str, int]:
+    answer: Event = call("poll", step(task, turn), Context(remaining=remaining))
+    return answer["next"], answer["wait"]
+
+
+def outcomes(task: Task) -> list[tuple[str, str]]:
+    """Gateway and outcome of each attempt."""
+    return [(attempt["route"].partition("/")[0], attempt["outcome"]) for attempt in task.attempts]
+
+
+def ask(**model_input: Any) -> dict[str, Any]:
+    return submit({"input": {"prompt": "a cormorant", **model_input}}, model=IMAGEN)
+
+
+@pytest.fixture
+def two(account: Account) -> None:
+    account.put("gateways/quickrouter", "quickrouter-key")
+
+
+@pytest.fixture
+def synchronous(account: Account) -> None:
+    """Only a gateway that draws while one waits has a key."""
+    account.delete("gateways/vectornode")
+    account.put("gateways/tokaify", "tokaify-key")
+
+
+# ---- The next route ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (httpx.ConnectError, "not_sent"),
+        (httpx.ConnectTimeout, "not_sent"),
+        (BUSY, "refused"),
+        (httpx.Response(429), "refused"),
+        (httpx.Response(401, json={"error": {"message": "无效的令牌"}}), "refused"),
+        (httpx.Response(402, json={"detail": "no credit"}), "refused"),
+        (httpx.Response(403, json={"error": {"code": "insufficient_user_quota", "message": "余额不足"}}), "refused"),
+        (httpx.Response(503, json={"error": {"code": "model_not_found", "message": "无可用渠道"}}), "refused"),
+        (GONE, "unavailable"),
+        (httpx.Response(410), "unavailable"),
+    ],
+    ids=lambda answer: answer.__name__ if isinstance(answer, type) else getattr(answer, "status_code", None),
+)
+@pytest.mark.usefixtures("two")
+def test_what_was_certainly_not_accepted_goes_to_the_next_route_at_once(
+    account: Account, wire: Wire, time: Clock, answer: Any, outcome: str
+) -> None:
+    wire.on("POST", QUICKROUTER, answer)
+    wire.on("POST", VECTORNODE, prediction())
+    shown = document(ask())
+    task = account.task()
+    assert (task.status, task.route) == (Status.RUNNING, "vectornode/replicate/google/imagen-4")
+    assert outcomes(task) == [("quickrouter", outcome), ("vectornode", "accepted")]
+    assert [(each["route"], each["outcome"]) for each in shown["attempts"]] == [
+        ("quickrouter/replicate/google/imagen-4", outcome),
+        ("vectornode/replicate/google/imagen-4", "accepted"),
+    ]
+    assert all(each["at"].endswith("Z") for each in shown["attempts"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.ReadTimeout,
+        httpx.RemoteProtocolError,
+        ZeroDivisionError,
+        httpx.Response(500),
+        httpx.Response(502, html="<html>nginx</html>"),
+        httpx.Response(503, json={"error": {"message": "overloaded", "status": "UNAVAILABLE"}}),
+        httpx.Response(504),
+        httpx.Response(408),
+        httpx.Response(200, html="<!doctype html><title>gateway</title>"),
+        httpx.Response(200, json={"status": "starting"}),
+    ],
+    ids=lambda answer: answer.__name__ if isinstance(answer, type) else str(answer.status_code),
+)
+@pytest.mark.usefixtures("two")
+def test_an_unknown_outcome_never_moves_on(account: Account, wire: Wire, time: Clock, answer: Any) -> None:
+    wire.on("POST", QUICKROUTER, answer)
+    ask()
+    for turn in range(4):
+        time.forward(30)
+        poll(account.task(), turn)
+    assert [str(request.url) for request in wire.sent("POST")] == [QUICKROUTER]
+    failure = account.task().failure
+    assert failure is not None
+    assert (failure.code, failure.may_be_billed) == ("submission_unknown", True)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.usefixtures("two")
+def test_what_a_gateway_will_not_draw_is_not_offered_to_the_next(
+    account: Account, wire: Wire, time: Clock, status: int
+) -> None:
+    wire.on("POST", QUICKROUTER, httpx.Response(status, json={"detail": "no"}))
+    assert (ask()["statusCode"], len(wire.requests)) == (422, 1)
+
+
+@pytest.mark.usefixtures("two")
+def test_a_model_that_nobody_has_any_more_is_an_error_of_its_own_at_once(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    for url in (QUICKROUTER, VECTORNODE, FAL, FAL.replace("api.quickrouter.ai", "vectornode.example")):
+        wire.on("POST", url, GONE)
+    answer = ask()
+    problem = document(answer)
+    assert (answer["statusCode"], problem["code"], problem["detail"]) == (422, "model_unavailable", "retired")
+    assert (problem["retryable"], problem["may_be_billed"]) == (False, False)
+    assert {outcome for _, outcome in outcomes(account.task())} == {"unavailable"}
+
+
+@pytest.mark.usefixtures("two")
+def test_when_all_have_refused_the_first_whose_pause_is_over_is_tried_again(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    for url in (FAL, FAL.replace("api.quickrouter.ai", "vectornode.example")):
+        wire.on("POST", url, GONE)
+    wire.on("POST", QUICKROUTER, httpx.Response(429, headers={"retry-after": "40"}), prediction())
+    wire.on("POST", VECTORNODE, httpx.Response(429, headers={"retry-after": "10"}), BUSY)
+    ask()
+    assert poll(account.task()) == ("wait", 10)
+    time.forward(10)
+    assert poll(account.task(), 1) == ("wait", 4)  # VectorNode has had its turn, and refused without a wish
+    time.forward(30)
+    assert poll(account.task(), 2)[0] == "wait"
+    assert outcomes(account.task())[-2:] == [("vectornode", "refused"), ("quickrouter", "accepted")]
+
+
+@pytest.mark.usefixtures("two")
+def test_an_order_that_only_one_route_can_do_goes_there(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", FAL, httpx.Response(200, json={"status": "IN_QUEUE", "request_id": "r-1"}))
+    ask(num_images=3, resolution="2K")
+    (posted,) = wire.requests
+    assert json.loads(posted.content) == {"prompt": "a cormorant", "num_images": 3, "resolution": "2K"}
+
+
+@pytest.mark.usefixtures("two")
+def test_more_images_than_any_route_gives_in_one_call_is_422_and_says_what_can(account: Account, wire: Wire) -> None:
+    answer = ask(num_images=9)
+    problem = document(answer)
+    assert (answer["statusCode"], problem["errors"][0]["field"]) == (422, "input.num_images")
+    assert "makes 1 image in one call (quickrouter/replicate/google/imagen-4" in problem["detail"]
+    assert "takes 1 to 4 in one call (quickrouter/fal/fal-ai/imagen4/preview" in problem["detail"]
+    assert (account.tasks(), wire.requests) == ([], [])
+
+
+@pytest.mark.usefixtures("two")
+def test_no_gateway_gets_another_ones_key(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", QUICKROUTER, BUSY)
+    wire.on("POST", VECTORNODE, prediction())
+    ask()
+    assert [(one.url.host, one.headers["authorization"]) for one in wire.requests] == [
+        ("api.quickrouter.ai", "Bearer quickrouter-key"),
+        ("vectornode.example", "Bearer vectornode-key"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "model", "header", "value"),
+    [
+        ("fal", "fal-ai/flux-1/dev", "authorization", "Key secret"),
+        ("google", "google/nano-banana", "x-goog-api-key", "secret"),
+        ("openai", "openai/gpt-image-2", "authorization", "Bearer secret"),
+    ],
+)
+def test_a_key_is_sent_the_way_its_gateway_wants_it(
+    account: Account, wire: Wire, time: Clock, gateway: str, model: str, header: str, value: str
+) -> None:
+    account.delete("gateways/vectornode")
+    account.put(f"gateways/{gateway}", "secret")
+    route = next(each for each in catalogue.catalogue().model(model).routes if each.gateway.name == gateway)
+    wire.on("POST", f"{route.base}/{route.model}", BUSY)
+    wire.on("POST", f"{route.base}/models/{route.model}", BUSY)
+    wire.on("POST", f"{route.base}/images/generations", BUSY)
+    call("submit", by_version(model))
+    if not wire.requests:
+        poll(account.task())
+    (posted,) = wire.requests
+    assert posted.headers[header] == value
+
+
+def by_version(model: str) -> Event:
+    body = json.dumps({"version": model, "input": {"prompt": "a cormorant"}})
+    return event("submit", routeKey="POST /v1/predictions", rawPath="/v1/predictions", body=body)
+
+
+def test_a_catalogue_that_lost_the_model_meanwhile_ends_the_task(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.delete("gateways/vectornode")
+    ask()
+    monkeypatch.delitem(catalogue.catalogue().models, IMAGEN)
+    monkeypatch.delitem(catalogue.catalogue().models, "*/*")
+    assert poll(account.task()) == ("finalize", 0)
+    failure = account.task().failure
+    assert failure is not None
+    assert (failure.code, failure.may_be_billed) == ("model_unavailable", False)
+
+
+def test_a_cancelled_task_is_not_posted_by_a_driver_that_read_it_before(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", VECTORNODE, httpx.ConnectError)
+    wire.on("POST", FAL.replace("api.quickrouter.ai", "vectornode.example"), httpx.ConnectError)
+    ask()
+    stale = account.task()
+    store.ask_to_cancel(stale)
+    time.forward(60)
+    sent = len(wire.requests)
+    assert posting.post(stale, until=time.now + 200_000, patient=True).cancel
+    assert len(wire.requests) == sent
+
+
+# ---- A reply that is the picture -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_a_caller_does_not_wait_for_a_gateway_that_draws_while_one_waits(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    answer = ask()
+    assert (answer["statusCode"], document(answer)["status"], wire.requests) == (201, "starting", [])
+    (driver,) = account.executions().values()
+    assert driver["wait"] == 0
+    wire.on("POST", TOKAIFY, DRAWN)
+    assert poll(account.task()) == ("finalize", 0)
+    task = account.task()
+    assert (task.status, outcomes(task)) == (Status.COLLECTING, [("tokaify", "accepted")])
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_inline_pictures_go_to_the_bucket_and_never_into_the_table(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", TOKAIFY, DRAWN)
+    ask()
+    poll(account.task())
+    task = account.task()
+    item = aws.dynamodb().get_item(TableName=f"{account.stack}-TasksTable", Key={"task_id": {"S": task.task_id}})
+    assert len(json.dumps(item["Item"])) < 4000
+    assert task.ticket == f"staging/{task.task_id}/{task.nonce}/reply.json"
+    (output,) = task.outputs
+    assert account.files() == {task.ticket: DRAWN.content, output: PICTURE}
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_a_reply_is_staged_before_its_ticket_is_kept(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any) -> None:
+        seen.append(list(account.files().values()))
+        raise ZeroDivisionError
+
+    seen: list[list[bytes]] = []
+    wire.on("POST", TOKAIFY, DRAWN)
+    ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "keep_ticket", crash)
+        with pytest.raises(ZeroDivisionError):
+            poll(account.task())
+    assert seen == [[DRAWN.content]]
+    assert account.task().status is Status.SUBMITTING
+    assert poll(account.task(), 1)[0] == "wait"  # the lease is not over: its holder may be at it still
+    time.forward(240)
+    assert poll(account.task(), 2) == ("finalize", 0)
+    task = account.task()
+    assert (task.status, task.failure, outcomes(task)) == (Status.COLLECTING, None, [("tokaify", "accepted")])
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_a_lost_reply_of_a_synchronous_gateway_is_never_posted_again(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", TOKAIFY, httpx.ReadTimeout)
+    ask()
+    for turn in range(9):
+        poll(account.task(), turn)
+        time.forward(60)
+    failure = account.task().failure
+    assert failure is not None
+    assert failure.code == "submission_unknown"
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_a_reply_that_cannot_be_staged_is_not_posted_again(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "PutObject")
+
+    wire.on("POST", TOKAIFY, DRAWN)
+    ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.s3(), "put_object", down)
+        with pytest.raises(ClientError):
+            poll(account.task())
+    time.forward(240)
+    poll(account.task(), 1)
+    failure = account.task().failure
+    assert failure is not None
+    assert (failure.code, len(wire.requests)) == ("submission_unknown", 1)
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_pictures_that_were_held_back_are_told_of_and_the_others_kept(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    reason = {"raiFilteredReason": "Two were held back. Support codes: 39322892"}
+    wire.on("POST", TOKAIFY, httpx.Response(200, json={"predictions": [*DRAWN.json()["predictions"] * 2, reason]}))
+    ask(num_images=4)
+    poll(account.task())
+    call("finalize", step(account.task()))
+    shown = document(call("tasks", event("tasks", rawPath=f"/v1/predictions/{account.task().task_id}")))
+    assert (shown["status"], len(shown["output"]), shown["missing"]) == ("succeeded", 2, [reason["raiFilteredReason"]])
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_if_all_were_held_back_the_task_fails_as_filtered(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", TOKAIFY, httpx.Response(200, json={"predictions": [{"raiFilteredReason": "All were."}]}))
+    ask()
+    assert poll(account.task()) == ("finalize", 0)
+    failure = account.task().failure
+    assert failure is not None
+    assert (failure.code, failure.message) == ("filtered", "All were.")
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_no_picture_is_begun_that_there_is_no_time_to_wait_for(account: Account, wire: Wire, time: Clock) -> None:
+    ask()
+    assert poll(account.task(), remaining=60_000)[0] == "wait"
+    assert wire.requests == []
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_nobody_takes_a_driver_for_lost_that_waits_for_a_picture(account: Account, wire: Wire, time: Clock) -> None:
+    def while_it_draws(request: httpx.Request) -> httpx.Response:
+        task = account.task()
+        assert task.due is not None
+        assert task.lease is not None
+        assert task.due >= task.lease + GRACE_MS
+        return DRAWN
+
+    wire.on("POST", TOKAIFY, while_it_draws)
+    ask()
+    assert poll(account.task()) == ("finalize", 0)
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_a_retired_model_goes_on_to_the_other_protocol_of_the_same_gateway(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", TOKAIFY, GONE)
+    wire.on(
+        "POST", TOKAIFY_OPENAI, httpx.Response(200, json={"data": [{"b64_json": base64.b64encode(PICTURE).decode()}]})
+    )
+    ask()
+    assert poll(account.task()) == ("finalize", 0)
+    assert outcomes(account.task()) == [("tokaify", "unavailable"), ("tokaify", "accepted")]
+    assert json.loads(wire.requests[1].content) == {
+        "model": "imagen-4.0-generate-001", "prompt": "a cormorant", "n": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("two")
+def test_a_submission_leaves_a_route_that_draws_while_one_waits_to_the_driver(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    account.put("gateways/tokaify", "tokaify-key")
+    for url in (QUICKROUTER, VECTORNODE, FAL, FAL.replace("api.quickrouter.ai", "vectornode.example")):
+        wire.on("POST", url, BUSY)
+    assert document(ask())["status"] == "starting"
+    wire.on("POST", TOKAIFY, DRAWN)
+    assert poll(account.task()) == ("finalize", 0)
+
+
+# ---- Pictures that go in -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cat(account: Account) -> str:
+    """A picture of the tenant `default` in the inbox."""
+    aws.s3().put_object(Bucket=account.inbox, Key="default/cat.png", Body=PICTURE)
+    return f"s3://{account.inbox}/default/cat.png"
+
+
+KONTEXT = "black-forest-labs/flux-kontext-pro"
+KONTEXT_URL = f"https://vectornode.example/replicate/v1/models/{KONTEXT}/predictions"
+
+
+def test_a_picture_of_the_inbox_is_lent_by_a_fresh_link_at_the_moment_of_the_post(
+    account: Account, wire: Wire, time: Clock, cat: str
+) -> None:
+    wire.on("POST", KONTEXT_URL, prediction())
+    submit({"input": {"prompt": "s3://is no reference here", "image": cat}}, model=KONTEXT)
+    sent = json.loads(wire.requests[0].content)["input"]
+    link = httpx.URL(sent["input_image"])
+    assert (link.path, "X-Amz-Signature" in link.params) == ("/default/cat.png", True)
+    assert sent["prompt"] == "s3://is no reference here"
+    assert cat in account.task().input
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("s3://another-bucket/default/cat.png", "only files of the inbox"),
+        ("s3://{inbox}/acme/cat.png", "only files of your own"),
+        ("s3://{inbox}/", "only files of your own"),
+        ("s3://{inbox}/default/dog.png", "there is no file"),
+    ],
+)
+def test_a_reference_to_what_is_not_there_or_not_ours_is_refused_before_anything_is_spent(
+    account: Account, wire: Wire, cat: str, reference: str, words: str
+) -> None:
+    body = {
+        "input": {"prompt": "a cat", "images": ["https://example.com/a.png", reference.format(inbox=account.inbox)]}
+    }
+    answer = submit(body, model="somebody/something")
+    assert (answer["statusCode"], account.tasks(), wire.requests) == (422, [], [])
+    (fault,) = document(answer)["errors"]
+    assert fault["field"] == "input.images"
+    assert words in fault["message"]
+
+
+def test_a_key_that_a_gateway_refuses_is_read_anew(account: Account, wire: Wire, time: Clock) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        aws.ssm().put_parameter(
+            Name=f"/{account.stack}/gateways/vectornode", Value="new", Type="SecureString", Overwrite=True
+        )
+        return httpx.Response(401)
+
+    wire.on("POST", VECTORNODE, refuse, prediction())
+    wire.on("POST", FAL.replace("api.quickrouter.ai", "vectornode.example"), GONE)
+    ask()
+    time.forward(2)
+    poll(account.task())
+    assert wire.requests[-1].headers["authorization"] == "Bearer new"
+    assert account.task().status is Status.RUNNING
