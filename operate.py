@@ -5,9 +5,10 @@ The operator's command: what CloudFormation cannot put in place for a stack.
     operate.py tenant NAME           make a tenant: its webhook secret, and a first API key
     operate.py api-key TENANT        one more API key for a tenant
     operate.py webhook-secret TENANT show what a tenant's webhooks are signed with
+    operate.py catalogue             read catalogue.toml, and list what can be made over what; needs no AWS
 
-Each takes --stack NAME (default: darkroom) and --region NAME (default: the environment's or the profile's), and AWS
-credentials from where the AWS CLI takes them.
+All but the last take --stack NAME (default: darkroom), --region NAME (default: the environment's or the profile's), and
+AWS credentials from where the AWS CLI takes them.
 """
 
 import argparse
@@ -71,6 +72,15 @@ def webhook_secret(stack: str, name: str) -> None:
     print(f"webhook secret: {found['Parameter']['Value']}")
 
 
+def show_catalogue(_stack: str, _name: str) -> None:
+    """What can be made, and over which routes. Whatever is wrong with the catalogue is named with its line."""
+    for name, model in catalogue.catalogue().models.items():
+        print(name)
+        for route in model.routes:
+            price = "" if route.price is None else f"   ${route.price} an image"
+            print(f"    {route.name}{price}")
+
+
 def _check(stack: str) -> None:
     """Raises OperatorError if there is no such stack here."""
     try:
@@ -107,11 +117,14 @@ def main() -> int:
         command = commands.add_parser(word, help=what, parents=[shared])
         command.add_argument("name")
         command.set_defaults(run=run)
+    listing = commands.add_parser("catalogue", help="list what can be made over what; needs no AWS")
+    listing.set_defaults(run=show_catalogue, name="")
     arguments = parser.parse_args()
     if arguments.region:
         os.environ["AWS_DEFAULT_REGION"] = arguments.region
     try:
-        _check(arguments.stack)
+        if arguments.run is not show_catalogue:
+            _check(arguments.stack)
         arguments.run(arguments.stack, arguments.name)
     except NoRegionError:
         print("operate.py: In which region? Say --region NAME, or export AWS_DEFAULT_REGION.", file=sys.stderr)

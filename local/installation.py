@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,9 +16,9 @@ from local.cloud.cloud import Cloud
 from local.cloud.errors import CloudError
 
 ROOT = Path(__file__).parent.parent
+CATALOGUE = "layers/core/darkroom/catalogue.toml"
 STACK = "darkroom-local"
-#: The gateways that get a key, and so the requests. The key is good for the simulator only.
-GATEWAYS = ("vectornode", "quickrouter", "tokaify", "replicate", "fal", "google", "openai")
+#: The key of every gateway here. It is good for the simulator only.
 GATEWAY_KEY = "simulator-key"
 
 
@@ -59,8 +60,9 @@ class Installation:
                 )
             )
             self.api_url = self.cloud.api_url
+            gateways = tomllib.loads((ROOT / CATALOGUE).read_text(encoding="utf-8"))["gateways"]
             with ThreadPoolExecutor() as together:
-                list(together.map(lambda name: self.operate("gateway-key", name, stdin=GATEWAY_KEY), GATEWAYS))
+                list(together.map(lambda name: self.operate("gateway-key", name, stdin=GATEWAY_KEY), gateways))
             made = self.operate("tenant", "default")
             self.webhook_secret, self.api_key = re.findall(r": +(\S+)", made)
             self._started = started.pop_all()

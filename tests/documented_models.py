@@ -56,6 +56,8 @@ FAL: dict[str, dict[str, Any]] = {
 }
 
 #: By version, as a caller may also say it.
-BY_VERSION = {"stability-ai/sdxl:39ed52f2a78e934b3ba6e2a89f5b1c712de7dfea535525255b1aa35c5565e08b": {}}
+BY_VERSION: dict[str, dict[str, Any]] = {
+    "stability-ai/sdxl:39ed52f2a78e934b3ba6e2a89f5b1c712de7dfea535525255b1aa35c5565e08b": {}
+}
 
 ALL = REPLICATE | FAL | BY_VERSION

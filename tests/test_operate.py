@@ -6,7 +6,7 @@ import re
 import pytest
 
 import operate
-from darkroom import aws, keys, settings
+from darkroom import aws, catalogue, keys, settings
 from tests.conftest import Account, call, event
 
 
@@ -66,7 +66,7 @@ def test_a_gateway_that_the_catalogue_does_not_know_is_named_in_one_sentence(run
     status, out, err = run("gateway-key", "vectornoed", stdin="key")
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert "'vectornoed'" in err
-    assert "vectornode, quickrouter, replicate" in err
+    assert f"Known: {', '.join(catalogue.catalogue().gateways)}." in err
     assert keys.gateway("vectornoed") is None
 
 
@@ -128,3 +128,10 @@ def test_a_command_that_is_none_explains_itself(run: Operator, words: list[str])
     with pytest.raises(SystemExit) as left:
         run(*words)
     assert left.value.code == 2
+
+
+def test_the_catalogue_is_listed_without_aws(run: Operator) -> None:
+    status, out, err = run("catalogue")
+    assert (status, err) == (0, "")
+    assert "google/imagen-4-fast\n    vectornode/replicate/google/imagen-4-fast\n" in out
+    assert "replicate/replicate/google/imagen-4-fast   $0.02 an image\n" in out
