@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -446,18 +447,21 @@ def test_a_picture_of_the_inbox_is_lent_by_a_fresh_link_at_the_moment_of_the_pos
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ("s3://another-bucket/default/cat.png", "only files of the inbox"),
+        ("s3://another-bucket/default/cat.png", "only files of your own"),
         ("s3://{inbox}/acme/cat.png", "only files of your own"),
         ("s3://{inbox}/", "only files of your own"),
+        ("s3://{inbox}", "only files of your own"),
         ("s3://{inbox}/default/dog.png", "there is no file"),
     ],
 )
+@pytest.mark.parametrize(
+    "wrap", [lambda one: [one], lambda one: one, lambda one: [[one]], lambda one: {"deep": [{"er": one}]}]
+)
 def test_a_reference_to_what_is_not_there_or_not_ours_is_refused_before_anything_is_spent(
-    account: Account, wire: Wire, cat: str, reference: str, words: str
+    account: Account, wire: Wire, cat: str, reference: str, words: str, wrap: Callable[[Any], Any]
 ) -> None:
-    body = {
-        "input": {"prompt": "a cat", "images": ["https://example.com/a.png", reference.format(inbox=account.inbox)]}
-    }
+    aws.s3().put_object(Bucket=account.inbox, Key="acme/cat.png", Body=PICTURE)
+    body = {"input": {"prompt": "a cat", "images": wrap(reference.format(inbox=account.inbox))}}
     answer = submit(body, model="somebody/something")
     assert (answer["statusCode"], account.tasks(), wire.requests) == (422, [], [])
     (fault,) = document(answer)["errors"]
@@ -479,3 +483,12 @@ def test_a_key_that_a_gateway_refuses_is_read_anew(account: Account, wire: Wire,
     poll(account.task())
     assert wire.requests[-1].headers["authorization"] == "Bearer new"
     assert account.task().status is Status.RUNNING
+
+
+def test_what_lies_in_no_folder_is_the_default_tenants(account: Account, wire: Wire, time: Clock) -> None:
+    aws.s3().put_object(Bucket=account.inbox, Key="cat.png", Body=PICTURE)
+    wire.on("POST", KONTEXT_URL, prediction())
+    body = {"input": {"prompt": "a cat", "image": f"s3://{account.inbox}/cat.png"}}
+    assert submit(body, model=KONTEXT, tenant="acme")["statusCode"] == 422
+    assert submit(body, model=KONTEXT)["statusCode"] == 201
+    assert "X-Amz-Signature" in json.loads(wire.requests[0].content)["input"]["input_image"]

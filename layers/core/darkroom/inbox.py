@@ -6,7 +6,7 @@ POST, so that it is as fresh as can be. A key's first folder is the tenant's nam
 lies in no folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,51 +24,61 @@ _PROMPT = "prompt"
 
 def examine(model_input: Mapping[str, Any], tenant: str) -> None:
     """Raises InvalidOrder for references to what is not there, or not this tenant's."""
-    found = ((name, reference) for name, value in model_input.items() for reference in _references(name, value))
-    if faults := [
-        {"field": f"input.{name}", "message": fault}
-        for name, reference in found
-        if (fault := _fault(reference, tenant))
-    ]:
-        raise InvalidOrder(faults)
+    said = [(name, each) for name, value in model_input.items() if name != _PROMPT for each in _references(value)]
+    faults = ((name, _fault(reference, tenant)) for name, reference in said)
+    if found := [{"field": f"input.{name}", "message": fault} for name, fault in faults if fault]:
+        raise InvalidOrder(found)
 
 
-def presigned(model_input: Mapping[str, Any]) -> dict[str, Any]:
-    """An input that was examined, with a link in place of each reference."""
-    return {name: value if name == _PROMPT else _linked(value) for name, value in model_input.items()}
+def presigned(model_input: Mapping[str, Any], tenant: str) -> dict[str, Any]:
+    """An input that was examined, with a link in place of each reference to what is this tenant's."""
+    return {name: value if name == _PROMPT else _linked(value, tenant) for name, value in model_input.items()}
 
 
-def _references(name: str, value: Any) -> list[str]:
-    """The references in an input: itself, or some in a list."""
-    values = value if isinstance(value, list) else [value]
-    return [each for each in values if isinstance(each, str) and each.startswith(_SCHEME) and name != _PROMPT]
-
-
-def _linked(value: Any) -> Any:
+def _references(value: Any) -> Iterator[str]:
+    """All references in a value, at any depth."""
     match value:
         case str() if value.startswith(_SCHEME):
+            yield value
+        case list():
+            for each in value:
+                yield from _references(each)
+        case dict():
+            yield from _references(list(value.values()))
+
+
+def _linked(value: Any, tenant: str) -> Any:
+    match value:
+        case str() if value.startswith(_SCHEME) and _owned(value, tenant):
             return aws.s3().generate_presigned_url("get_object", Params=_place(value), ExpiresIn=PRESIGNED_S)
         case list():
-            return [_linked(each) for each in value]
+            return [_linked(each, tenant) for each in value]
+        case dict():
+            return {name: _linked(each, tenant) for name, each in value.items()}
         case _:
             return value
 
 
 def _fault(reference: str, tenant: str) -> str | None:
-    bucket = settings.inbox_bucket()
+    if not _owned(reference, tenant):
+        return f"only files of your own in the inbox can be referred to: {_SCHEME}{settings.inbox_bucket()}/{tenant}/…"
     place = _place(reference)
-    folder, slash, _ = place["Key"].partition("/")
-    if place["Bucket"] != bucket:
-        return f"only files of the inbox can be referred to: {_SCHEME}{bucket}/{tenant}/…"
-    if not place["Key"] or (folder if slash else "default") != tenant:
-        return f"only files of your own can be referred to: {_SCHEME}{bucket}/{tenant}/…"
     try:
         aws.s3().head_object(Bucket=place["Bucket"], Key=place["Key"])
     except ClientError as error:
+        # Without permission to list the bucket, S3 says 403 of what is not there.
         if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied", "403", "404"):
             raise
         return f"there is no file {reference}"
     return None
+
+
+def _owned(reference: str, tenant: str) -> bool:
+    place = _place(reference)
+    folder, slash, _ = place["Key"].partition("/")
+    return (
+        place["Bucket"] == settings.inbox_bucket() and place["Key"] != "" and (folder if slash else "default") == tenant
+    )
 
 
 def _place(reference: str) -> dict[str, str]:

@@ -131,11 +131,15 @@ def _answer(task: Task) -> Answer:
     for question in queue.questions(route, ticket):
         try:
             reply = http.send(_signed(route, question), deadline=QUESTION_S, cap=ANSWER_CAP)
-            if reply.status in (401, 403):
-                keys.forget()
-            return _staged(task, queue.answer(reply))
         except (NotSent, NoReply, ForbiddenAddress) as error:
             logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
+            break
+        if reply.status in (401, 403):
+            keys.forget()
+        try:
+            return _staged(task, queue.answer(reply))
+        except NoReply:
+            logger.warning("answer not understood", task_id=task.task_id, status=reply.status)
     return Running()
 
 

@@ -140,7 +140,7 @@ def _post(claimed: Task, way: Way, until: int) -> Task:
     remaining = (until - clock.now()) / 1000
     deadline = min(POST_S, remaining - RESERVE_S) if dialects.queue(way.route) else min(DRAW_S, remaining - STAGE_S)
     try:
-        reply = http.send(_request(way), deadline=deadline, cap=REPLY_CAP)
+        reply = http.send(_request(claimed, way), deadline=deadline, cap=REPLY_CAP)
     except (NotSent, ForbiddenAddress) as error:
         return store.release(claimed, _attempt(claimed, Verdict.NOT_SENT, str(error), way)) or claimed
     except NoReply as error:
@@ -148,9 +148,9 @@ def _post(claimed: Task, way: Way, until: int) -> Task:
     return _accepted(claimed, way, reply) if reply.ok else _refused(claimed, way, reply)
 
 
-def _request(way: Way) -> Request:
+def _request(claimed: Task, way: Way) -> Request:
     """The paid POST; its input's references to the inbox become links that last as long as the gateway needs them."""
-    native_input = inbox.presigned(way.native_input)
+    native_input = inbox.presigned(way.native_input, claimed.tenant)
     request = dialects.of(way.route).submission(way.route, native_input)
     return request.authorized(way.route.gateway.credentials(keys.gateway(way.route.gateway.name) or ""))
 
