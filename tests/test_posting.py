@@ -1,6 +1,7 @@
 """Paying once over several routes, and for replies that are the picture: darkroom/posting.py, through the doors."""
 
 import base64
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -492,3 +493,18 @@ def test_what_lies_in_no_folder_is_the_default_tenants(account: Account, wire: W
     assert submit(body, model=KONTEXT, tenant="acme")["statusCode"] == 422
     assert submit(body, model=KONTEXT)["statusCode"] == 201
     assert "X-Amz-Signature" in json.loads(wire.requests[0].content)["input"]["input_image"]
+
+
+def test_a_claim_does_not_bring_forward_when_somebody_has_to_come_back(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", VECTORNODE, prediction())
+    slow = catalogue.catalogue().models[IMAGEN]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(catalogue.catalogue().models, IMAGEN, dataclasses.replace(slow, seconds=900))
+        ask()
+    (driver,) = account.executions().values()
+    task = account.task()
+    assert driver["wait"] == 900
+    assert task.due is not None
+    assert task.due >= time.now + 900_000 + GRACE_MS

@@ -21,8 +21,10 @@ LEASE = NOW + 58_000
 DUE = NOW + 190_000
 ROUTE = "vectornode/replicate/google/imagen-4-fast"
 ATTEMPT = {"route": ROUTE, "outcome": "accepted", "detail": "", "at": NOW, "status": 201}
+NOWHERE = {"route": None, "outcome": "not_sent", "detail": "no key", "at": NOW}
+LOST = {"route": ROUTE, "outcome": "unknown", "detail": "no reply", "at": NOW}
 TOLD = {"at": NOW, "status": 204, "ms": 12}
-FINISHED = Finished((OUTPUT,), several=True)
+FINISHED = Finished((OUTPUT,), several=True, missing=("One picture was held back.",))
 FAILED = Failed(Reason.GATEWAY_FAILED, "NSFW content detected.")
 PICTURE = Image("images/t/0-6c3b.png", "image/png", 68, "6c" * 32, True, 64, 48)
 INERT = Image("images/t/1-0f9a.bin", "application/octet-stream", 9, "0f" * 32, False)
@@ -60,7 +62,7 @@ def reached(status: Status, key: str = "order-1", **members: Any) -> Task:
     """A task that has come as far as this."""
     found = store.create(new(key, **members))
     if status is not Status.ACCEPTED:
-        found = kept(store.claim(found, "claim", LEASE))
+        found = kept(store.claim(found, "claim", ROUTE, LEASE, DUE))
     if status not in (Status.ACCEPTED, Status.SUBMITTING):
         found = kept(store.keep_ticket(found, "ticket", ATTEMPT))
     if status is Status.COLLECTING or status.terminal:
@@ -72,9 +74,11 @@ def reached(status: Status, key: str = "order-1", **members: Any) -> Task:
 
 Move = Callable[[Task], Task | None]
 MOVES: dict[str, tuple[Move, set[Status], Status]] = {
-    "claim": (lambda one: store.claim(one, "another", LEASE), {Status.ACCEPTED}, Status.SUBMITTING),
+    "claim": (lambda one: store.claim(one, "another", ROUTE, LEASE, DUE), {Status.ACCEPTED}, Status.SUBMITTING),
     "keep_ticket": (lambda one: store.keep_ticket(one, "new", ATTEMPT), {Status.SUBMITTING}, Status.RUNNING),
     "release": (lambda one: store.release(replace(one, lease=1), ATTEMPT), {Status.SUBMITTING}, Status.ACCEPTED),
+    "remark": (lambda one: store.remark(one, NOWHERE), {Status.ACCEPTED}, Status.ACCEPTED),
+    "note": (lambda one: store.note(one, LOST), {Status.SUBMITTING}, Status.SUBMITTING),
     "refresh": (
         lambda one: store.refresh(one, ("new",), DUE),
         {Status.COLLECTING},
@@ -112,14 +116,32 @@ def test_a_terminal_status_is_left_by_nothing(time: Clock) -> None:
 
 def test_of_two_claims_one_loses() -> None:
     seen = store.create(new())
-    won, lost = store.claim(seen, "one", LEASE), store.claim(seen, "two", LEASE)
-    assert (kept(won).nonce, kept(won).lease, lost) == ("one", LEASE, None)
+    won, lost = store.claim(seen, "one", ROUTE, LEASE, DUE), store.claim(seen, "two", "b/fal/m", LEASE + 1, DUE + 1)
+    assert lost is None
+    assert kept(won).nonce == "one"
+
+
+def test_a_claim_says_where_it_posts_until_when_and_when_somebody_has_to_come_back() -> None:
+    seen = store.create(new())
+    assert seen.due != DUE
+    assert kept(store.claim(seen, "one", ROUTE, LEASE, DUE)) == replace(
+        seen, status=Status.SUBMITTING, nonce="one", route=ROUTE, lease=LEASE, due=DUE
+    )
+
+
+def test_the_next_claim_may_be_for_another_route() -> None:
+    released = kept(store.release(reached(Status.SUBMITTING), ATTEMPT))
+    assert (released.route, released.attempts) == (ROUTE, (ATTEMPT,))
+    claimed = kept(store.claim(released, "next", "quickrouter/fal/fal-ai/imagen4/preview", LEASE + 1, DUE + 1))
+    running = kept(store.keep_ticket(claimed, "ticket", ATTEMPT))
+    assert (running.route, running.nonce) == ("quickrouter/fal/fal-ai/imagen4/preview", "next")
+    assert (running.lease, running.due) == (LEASE + 1, DUE + 1)
 
 
 def test_a_task_whose_caller_does_not_want_it_any_more_cannot_be_claimed() -> None:
     seen = store.create(new())
     assert kept(store.ask_to_cancel(seen)).cancel
-    assert store.claim(seen, "one", LEASE) is None
+    assert store.claim(seen, "one", ROUTE, LEASE, DUE) is None
 
 
 @pytest.mark.parametrize("status", [status for status in Status if not status.terminal])
@@ -155,7 +177,7 @@ def test_a_task_that_has_ended_hears_no_more() -> None:
 
 def test_the_last_word_is_heard_from_the_status_that_was_seen(time: Clock) -> None:
     accepted = reached(Status.ACCEPTED)
-    store.claim(accepted, "one", LEASE)
+    store.claim(accepted, "one", ROUTE, LEASE, DUE)
     assert store.hear(accepted, FAILED, DUE) is None
     heard = kept(store.hear(store.read(accepted.task_id), FAILED, DUE, ATTEMPT))
     assert (heard.status, heard.failure, heard.attempts) == (Status.COLLECTING, store.failure(FAILED), (ATTEMPT,))
@@ -171,9 +193,27 @@ def test_images_do_not_end_a_task_of_which_a_failure_was_heard(time: Clock) -> N
     assert kept(store.end(failed, end)).failure == store.failure(FAILED)
 
 
-def test_a_ticket_comes_with_its_route_and_its_time(time: Clock) -> None:
-    running = reached(Status.RUNNING)
-    assert (running.ticket, running.route, running.submitted) == ("ticket", ROUTE, time.now)
+def test_a_ticket_comes_with_its_time_and_leaves_the_route_as_it_was_claimed(time: Clock) -> None:
+    claimed = reached(Status.SUBMITTING)
+    time.forward(2)
+    assert kept(store.keep_ticket(claimed, "ticket", ATTEMPT)) == replace(
+        claimed, status=Status.RUNNING, ticket="ticket", submitted=time.now, attempts=(ATTEMPT,)
+    )
+
+
+def test_what_the_gateway_says_is_missing_is_kept_with_what_it_gives(time: Clock) -> None:
+    heard = kept(store.hear(reached(Status.RUNNING), FINISHED, DUE + 1))
+    assert (heard.outputs, heard.several, heard.missing) == ((OUTPUT,), True, ("One picture was held back.",))
+    assert (heard.failure, heard.answered, heard.due) == (None, time.now, DUE + 1)
+    assert kept(store.refresh(heard, ("new",), DUE)).missing == heard.missing
+
+
+def test_why_there_was_no_post_is_on_record_and_takes_nothing_from_whoever_may_post() -> None:
+    seen = store.create(new())
+    noted = kept(store.remark(seen, NOWHERE))
+    assert noted == replace(seen, attempts=(NOWHERE,))
+    assert kept(store.claim(noted, "one", ROUTE, LEASE, DUE)).nonce == "one"
+    assert store.remark(noted, NOWHERE) is None
 
 
 def test_an_end_with_a_webhook_stays_due_until_it_has_been_told(time: Clock) -> None:
@@ -213,7 +253,8 @@ def test_a_task_that_is_not_there_is_not_made_by_a_transition(account: Account) 
     with pytest.raises(NotFound):
         store.read("nobody")
     nobody = new("nobody")
-    assert store.claim(nobody, "n", LEASE) is store.ask_to_cancel(nobody) is store.take_over(nobody, NOW) is None
+    assert store.claim(nobody, "n", ROUTE, LEASE, DUE) is store.ask_to_cancel(nobody) is None
+    assert store.take_over(nobody, NOW) is store.remark(nobody, NOWHERE) is None
     assert account.tasks() == []
 
 
@@ -282,9 +323,9 @@ def test_a_write_that_the_sdk_repeated_is_not_taken_for_a_lost_race() -> None:
     with lost_replies("PutItem"):
         assert store.create(wanted) == wanted
     with lost_replies("UpdateItem"):
-        claimed = kept(store.claim(wanted, "one", LEASE))
+        claimed = kept(store.claim(wanted, "one", ROUTE, LEASE, DUE))
         released = kept(store.release(claimed, ATTEMPT))
-        claimed = kept(store.claim(released, "two", LEASE))
+        claimed = kept(store.claim(released, "two", ROUTE, LEASE, DUE))
         running = kept(store.keep_ticket(claimed, "ticket", ATTEMPT))
         assert running.attempts == (ATTEMPT, ATTEMPT)
         over = kept(store.take_over(running, NOW + 200_000))

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from darkroom import aws, recovery, store
 from darkroom.driver import GRACE_MS
 from darkroom.errors import OutputUnavailable
+from darkroom.posting import LEASE_MARGIN_MS
 from darkroom.task import Delivery, Status, Task
 from tests.conftest import (
     CREATE,
@@ -17,6 +18,7 @@ from tests.conftest import (
     RECEIVER,
     Account,
     Clock,
+    Context,
     Wire,
     call,
     event,
@@ -26,7 +28,10 @@ from tests.conftest import (
     submit,
 )
 
-OVERDUE = GRACE_MS / 1000 + 5  # the first wait of a driver, and one
+#: Seconds after which a task whose driver has not started is overdue: its first wait, and one.
+OVERDUE = GRACE_MS / 1000 + 5
+#: The same for one that has been claimed: nobody may come back to it before the claim's lease is over.
+CLAIM_OVERDUE = (Context().remaining + LEASE_MARGIN_MS + GRACE_MS) / 1000 + 1
 
 
 def sweep() -> int:
@@ -72,6 +77,19 @@ def test_a_task_that_is_not_due_is_left_to_its_driver(account: Account, time: Cl
     assert account.task() == running
 
 
+def test_a_task_that_somebody_may_be_posting_is_not_taken_from_them(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", CREATE, httpx.ReadTimeout)
+    submit(order(webhook=RECEIVER))
+    claimed = account.task()
+    assert (claimed.status, claimed.due) == (Status.SUBMITTING, (claimed.lease or 0) + GRACE_MS)
+    time.forward(CLAIM_OVERDUE - 1)
+    assert sweep() == 0
+    assert account.task() == claimed
+    time.forward(0.001)
+    assert sweep() == 1
+    assert len(wire.sent("POST")) == 1
+
+
 def test_a_task_with_a_living_driver_is_left_to_it(account: Account, wire: Wire, time: Clock, running: Task) -> None:
     wire.on("GET", QUESTION, prediction("processing"))
     while time.now < running.created + 2 * GRACE_MS:
@@ -107,7 +125,7 @@ def test_what_the_index_says_is_not_believed(
     query = aws.dynamodb().query
     monkeypatch.setattr(aws.dynamodb(), "query", outdated)
     wire.on("GET", QUESTION, prediction("processing"))
-    time.forward(OVERDUE)
+    time.forward(CLAIM_OVERDUE)
     assert sweep() == 0
     assert (account.task().generation, len(wire.sent("GET"))) == (1, 1)
 
@@ -138,7 +156,7 @@ def test_a_driver_that_was_taken_for_lost_leaves_when_it_comes_back(
     account: Account, wire: Wire, time: Clock, running: Task
 ) -> None:
     wire.on("GET", QUESTION, prediction("processing"))
-    time.forward(OVERDUE)
+    time.forward(CLAIM_OVERDUE)
     assert sweep() == 1
     assert [call(door, step(running))["next"] for door in ("poll", "finalize", "deliver")] == ["leave"] * 3
     assert wire.sent("GET") == []
@@ -159,7 +177,7 @@ def test_one_task_that_cannot_be_read_does_not_keep_the_others_from_rescue(
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={":status": {"S": "of a later version"}},
         )
-    time.forward(OVERDUE)
+    time.forward(CLAIM_OVERDUE)
     assert sweep() == 4
 
 
@@ -185,7 +203,7 @@ def test_tasks_that_cannot_be_read_do_not_stand_in_the_way_for_ever(
     first = min(account.tasks(), key=lambda task: task.created)
     real = store.read
     monkeypatch.setattr(store, "read", lambda task_id: 1 / 0 if task_id == first.task_id else real(task_id))
-    time.forward(OVERDUE)
+    time.forward(CLAIM_OVERDUE)
     assert (sweep(), sweep()) == (0, 1)
 
 

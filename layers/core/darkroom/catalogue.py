@@ -8,6 +8,7 @@ and not a task that fails a week later.
 import math
 import re
 import tomllib
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,8 +19,8 @@ from darkroom.route import Gateway, Model, Route
 
 #: What a model's name there has to look like in each dialect.
 DIALECTS = {
-    "replicate": r"[\w.-]+/[\w.-]+(:[\w.-]+)?",
-    "fal": r"[\w.-]+(/[\w.-]+)+",
+    "replicate": r"\w[\w.-]*/\w[\w.-]*(:[\w.-]+)?",
+    "fal": r"\w[\w.-]*(/\w[\w.-]*)+",
     "gemini": r"[\w.-]+:(predict|generateContent)",
     "openai": r"[\w./-]+",
 }
@@ -57,18 +58,24 @@ class Catalogue:
         """The model of that name, or what the longest pattern that fits makes of the name. Raises UnknownModel."""
         if name in self.models and "*" not in name:
             return self.models[name]
-        if re.fullmatch(NAME, name, re.ASCII):
-            for pattern in sorted((known for known in self.models if "*" in known), key=len, reverse=True):
-                if re.fullmatch(re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]+"), name):
-                    return self.models[pattern].called(name)
+        fitting = [known for known in self.models if "*" in known and re.fullmatch(_expression(known), name)]
+        if fitting and re.fullmatch(NAME, name, re.ASCII):
+            found = self.models[max(fitting, key=len)].called(name)
+            if routes := tuple(each for each in found.routes if re.fullmatch(DIALECTS[each.dialect], each.model)):
+                return replace(found, routes=routes)
         raise UnknownModel(f"There is no model {name!r} here. Known: {', '.join(sorted(self.models))}.")
 
     def route(self, name: str) -> Route:
         """The route that a task remembers by `name`. It may be on no model's list any more, but its gateway must be."""
-        gateway, dialect, model = name.split("/", 2)
-        if gateway not in self.gateways or dialect not in self.gateways[gateway].dialects:
+        gateway, dialect, model = [*name.split("/", 2), "", ""][:3]
+        if not model or gateway not in self.gateways or dialect not in self.gateways[gateway].dialects:
             raise CatalogueError(f"catalogue.toml has no gateway and dialect for the route {name!r}")
         return Route(self.gateways[gateway], dialect, model)
+
+
+def _expression(pattern: str) -> str:
+    """* stands for anything but a slash, ** for anything."""
+    return re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]+")
 
 
 @cache
@@ -89,13 +96,10 @@ def _gateway(entry: Any, path: Path) -> Gateway:
     found = _table(entry, path, url=str, dialects=dict, auth=(str, AUTH))
     name = str(path[-1])
     _demand(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name), "a gateway's name is of a-z, 0-9 and -", path)
+    plain = re.fullmatch(r"https://\w[\w.-]*(:\d{1,5})?", found["url"], re.ASCII)
+    _demand(plain, "url must be https:// and a host, without a path", (*path, "url"))
     _demand(
-        re.fullmatch(r"https://[\w.:-]+", found["url"]),
-        "url must be https:// and a host, without a path",
-        (*path, "url"),
-    )
-    _demand(
-        re.fullmatch(r"[\w-]+: [^\r\n]*\{key\}[^\r\n]*", found["auth"]),
+        re.fullmatch(r"[\w-]+: [ -~]*\{key\}[ -~]*", found["auth"], re.ASCII),
         "auth must be a header with {key} in its value, like 'Authorization: Key {key}'",
         (*path, "auth"),
     )
@@ -103,7 +107,7 @@ def _gateway(entry: Any, path: Path) -> Gateway:
         here = (*path, "dialects", dialect)
         _demand(dialect in DIALECTS, f"{dialect!r} is no dialect; there are {', '.join(DIALECTS)}", here)
         _demand(
-            isinstance(base, str) and re.fullmatch(r"(/[\w.-]+)*", base),
+            isinstance(base, str) and re.fullmatch(r"(/\w[\w.-]*)*", base, re.ASCII),
             "a dialect's path is empty, or starts with / and does not end with it",
             here,
         )
@@ -112,20 +116,32 @@ def _gateway(entry: Any, path: Path) -> Gateway:
 
 def _vocabulary(entry: Any, path: Path) -> Vocabulary:
     _demand(isinstance(entry, dict), "must be a table", path)
-    return {name: _word(word, (*path, name)) for name, word in entry.items()}
+    words = {name: _word(word, (*path, name)) for name, word in entry.items()}
+    called = [word.name for word in words.values()]
+    for name, word in reversed(words.items()):
+        _demand(called.count(word.name) == 1, f"two inputs are called {word.name!r} there", (*path, name))
+    return words
 
 
 def _word(entry: Any, path: Path) -> Word:
     if isinstance(entry, str):
         return Word(entry)
-    found = _table(
-        entry, path, name=(str, path[-1]), values=(dict | list, None), most=(int, None), default=(object, None)
-    )
+    anything = {
+        "values": (dict | list, None),
+        "most": (int, None),
+        "default": (object, None),
+        "required": (bool, False),
+    }
+    found = _table(entry, path, name=(str, path[-1]), **anything)
     values = found["values"]
     if isinstance(values, list):
+        simple = all(isinstance(value, str | int | float) for value in values)
+        _demand(simple, "values in a list must be strings or numbers", (*path, "values"))
         values = {value: value for value in values}
-    word = Word(found["name"], values, found["most"], found["default"])
+    word = Word(found["name"], values, found["most"], found["default"], found["required"])
     _demand(word.most is None or word.most >= 1, "most must be at least 1", (*path, "most"))
+    complaint = None if word.default is None else word.complaint(word.default)
+    _demand(not complaint, f"default cannot be {word.default!r}: the input {complaint}", (*path, "default"))
     return word
 
 
@@ -133,7 +149,7 @@ def _model(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: d
     found = _table(entry, path, seconds=int | float, output=(str, None), routes=list)
     output = found["output"]
     _demand(output in (None, "one", "list"), 'output is "one" or "list"', (*path, "output"))
-    _demand(0 < found["seconds"] < math.inf, "seconds must be more than 0", (*path, "seconds"))
+    _demand(0 < found["seconds"] <= 3600, "seconds must be more than 0, up to an hour", (*path, "seconds"))
     _demand(found["routes"], "a model needs a route", (*path, "routes"))
     name, routes = str(path[-1]), list[Route]()
     for number, each in enumerate(found["routes"]):
@@ -175,7 +191,7 @@ def _table(entry: Any, path: Path, **members: Any) -> dict[str, Any]:
         kind, *default = member if isinstance(member, tuple) else (member,)
         _demand(name in entry or default, f"{name} is missing", path)
         found[name] = entry.get(name, default[0] if default else None)
-        fits = isinstance(found[name], kind) and not isinstance(found[name], bool)
+        fits = isinstance(found[name], kind) and (kind in (object, bool) or not isinstance(found[name], bool))
         _demand(name not in entry or fits, f"{name} is of the wrong type", (*path, name))
     return found
 
@@ -187,13 +203,13 @@ def _demand(held: object, message: str, path: Path) -> None:
 
 def _line(text: str, path: Path) -> int:
     """
-    The number of the line that brings what `path` leads to: the first after which the text so far, with an open list
+    The number of the line that brings what `path` leads to: the first after which the text so far, with what is open
     closed, holds such a thing.
     """
-    lines = text.splitlines(keepends=True)
+    lines = text.split("\n")
     for number in range(1, len(lines)):
-        so_far = "".join(lines[:number])
-        if _holds(so_far, path) or _holds(f"{so_far}]", path):
+        so_far = "\n".join(lines[:number])
+        if any(_holds(f"{so_far}\n{closing}", path) for closing in ("", "]", "]}")):
             return number
     return len(lines)
 

@@ -23,18 +23,19 @@ class Word:
     What one input is called on a route.
 
     values: what each value is called there; None if any value goes, as it is. most: the largest number it takes (the
-    smallest is 1). default: what is said when the caller says nothing, because the gateway's own default is another
-    than elsewhere.
+    smallest is 1). default: what is said, in our words, when the caller says nothing, because the gateway's own default
+    is another than elsewhere. required: nothing is made there without it.
     """
 
     name: str
     values: Mapping[Any, Any] | None = None
     most: int | None = None
     default: Any = None
+    required: bool = False
 
     def complaint(self, value: Any) -> str | None:
         """Why a value cannot be said, as the end of a sentence about the route."""
-        if self.values is not None and not (isinstance(value, str | int) and value in self.values):
+        if self.values is not None and not any(_same(value, each) for each in self.values):
             return f"takes {', '.join(map(str, self.values))}"
         if self.most is not None and not (type(value) is int and 1 <= value <= self.most):
             return f"takes 1 to {self.most} in one call"
@@ -43,46 +44,44 @@ class Word:
 
 #: A route's words, by our names for the inputs. None: the route takes an input as the caller says it.
 Vocabulary = Mapping[str, Word] | None
-UNTOUCHED: Vocabulary = None
 
 
 def canonical(given: Mapping[str, Any], vocabularies: Sequence[Vocabulary]) -> dict[str, Any]:
     """
-    An input in our words, from one in the words of any of a model's routes. Raises InvalidOrder where one thing is said
-    twice, and differently.
+    An input in our words, from one in the words of any of a model's routes; what is null is not said. Raises
+    InvalidOrder where one thing is said twice, and differently.
     """
     ours = _our_names(vocabularies)
     said: dict[str, Any] = {}
     for name, value in given.items():
         our_name = ours.get(name, name)
+        if value is None and our_name in ours:
+            continue
         our_value = _our_value(our_name, value, vocabularies)
-        if our_name in said and said[our_name] != our_value:
+        if our_name in said and not _same(said[our_name], our_value):
             message = f"is said twice, as {our_name} and in a gateway's own words: say it once"
             raise InvalidOrder([{"field": f"input.{name}", "message": message}])
         said[our_name] = our_value
     return said
 
 
-def translate(said: Mapping[str, Any], vocabulary: Vocabulary, known: frozenset[str]) -> dict[str, Any]:
+def translate(said: Mapping[str, Any], vocabulary: Mapping[str, Word], known: frozenset[str]) -> dict[str, Any]:
     """
-    An input in a route's words. What is null is not said.
+    An input in a route's words.
 
     said: in ours. known: all that the model's routes have words for. Raises Unsayable.
     """
-    if vocabulary is None:
-        return dict(said)
-    complaints: dict[str, str] = {}
-    native = {word.name: word.default for word in vocabulary.values() if word.default is not None}
-    for name, value in said.items():
+    complaints = {name: "needs it" for name, word in vocabulary.items() if word.required and name not in said}
+    native: dict[str, Any] = {}
+    defaults = {name: word.default for name, word in vocabulary.items() if word.default is not None}
+    for name, value in {**defaults, **said}.items():
         word = vocabulary.get(name)
-        if name in known and value is None:
-            continue
         if word and (complaint := word.complaint(value)):
             complaints[name] = complaint
         elif word:
             native[word.name] = value if word.values is None else word.values[value]
         elif name == COUNT and name in known:
-            if value != 1:
+            if not _same(value, 1):
                 complaints[name] = "makes 1 image in one call"
         elif name in known:
             complaints[name] = "does not take it"
@@ -117,6 +116,11 @@ def _our_names(vocabularies: Sequence[Vocabulary]) -> dict[str, str]:
 def _our_value(name: str, value: Any, vocabularies: Sequence[Vocabulary]) -> Any:
     tables = [vocabulary[name].values for vocabulary in vocabularies if vocabulary and name in vocabulary]
     known = [table for table in tables if table is not None]
-    if not isinstance(value, str | int) or any(value in table for table in known):
+    if any(_same(value, ours) for table in known for ours in table):
         return value
-    return next((ours for table in known for ours, theirs in table.items() if theirs == value), value)
+    return next((ours for table in known for ours, theirs in table.items() if _same(value, theirs)), value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON has it, where true is not 1."""
+    return type(one) is type(other) and bool(one == other)

@@ -72,7 +72,8 @@ def post(task: Task, *, until: int, patient: bool) -> Task:
         if way is None or not _time_for(way, until, patient):
             return task
         lease = until + LEASE_MARGIN_MS
-        claimed = store.claim(task, clock.nonce(), way.route.name, lease, lease + driver.GRACE_MS)
+        due = max(task.due or 0, lease + driver.GRACE_MS)
+        claimed = store.claim(task, clock.nonce(), way.route.name, lease, due)
         if claimed is None:
             return store.read(task.task_id)
         task = _post(claimed, way, until)

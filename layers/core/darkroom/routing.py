@@ -29,14 +29,16 @@ class Way:
 
 
 def ways(model: Model, model_input: Mapping[str, Any]) -> tuple[Way, ...]:
-    """How to have an input made, best first; never empty. Raises InvalidOrder if no route can: it says what each can."""
+    """How to have an input made, best first; never empty. Raises InvalidOrder, with what each can, if none can."""
     vocabularies = [route.vocabulary for route in model.routes]
     known = inputs.names(vocabularies)
     said = inputs.canonical(model_input, vocabularies)
     found, complaints = list[Way](), dict[str, dict[str, list[str]]]()
     for route in model.routes:
+        words = route.vocabulary
         try:
-            found.append(Way(route, inputs.translate(said, route.vocabulary, known)))
+            native_input = dict(model_input) if words is None else inputs.translate(said, words, known)
+            found.append(Way(route, native_input))
         except Unsayable as error:
             for name, complaint in error.complaints.items():
                 complaints.setdefault(name, {}).setdefault(complaint, []).append(route.name)
@@ -54,24 +56,25 @@ def ways(model: Model, model_input: Mapping[str, Any]) -> tuple[Way, ...]:
 def turn(ways: Sequence[Way], attempts: Sequence[Mapping[str, Any]], now: int) -> tuple[Way | None, int | None]:
     """
     Whose turn it is now (ms); or nobody's, and in how many seconds somebody's will be; or nobody's, ever (None).
+
+    Each has a first turn at once. From then on there is one turn at a time, after ever longer pauses, for whoever has
+    waited longest of those that do not wish to be left alone (`retry_after`).
     """
-    pauses = list[int]()
-    for way in ways:
-        pause = _pause(way.route, attempts, now)
-        if pause == 0:
-            return way, 0
-        if pause is not None:
-            pauses.append(pause)
-    return None, min(pauses, default=None)
+    last = {attempt["route"]: attempt for attempt in attempts}
+    untried = [way for way in ways if way.route.name not in last]
+    if untried:
+        return untried[0], 0
+    willing = [way for way in ways if last[way.route.name]["outcome"] != UNAVAILABLE]
+    if not willing:
+        return None, None
+    made = [attempt for attempt in attempts if attempt["route"] in {way.route.name for way in ways}]
+    pause_over: int = made[-1]["at"] + 1000 * schedule.backoff(len(made) - len(ways) + 1)
 
+    def ready(way: Way) -> int:
+        own = last[way.route.name]
+        wish: int = own["at"] + 1000 * own.get("retry_after", 0)
+        return max(pause_over, wish)
 
-def _pause(route: Route, attempts: Sequence[Mapping[str, Any]], now: int) -> int | None:
-    """Seconds until a route may be tried (again); None if it need not be."""
-    tried = [attempt for attempt in attempts if attempt["route"] == route.name]
-    if not tried:
-        return 0
-    last = tried[-1]
-    if last["outcome"] == UNAVAILABLE:
-        return None
-    again: int = last["at"] + 1000 * max(last.get("retry_after", 0), schedule.backoff(len(tried)))
-    return max(0, -(-(again - now) // 1000))
+    if found := [way for way in willing if ready(way) <= now]:
+        return min(found, key=lambda way: int(last[way.route.name]["at"])), 0
+    return None, -(-(min(map(ready, willing)) - now) // 1000)
