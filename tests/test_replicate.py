@@ -4,23 +4,21 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
 
+from darkroom import complaints
 from darkroom.answer import Answer, Failed, Finished, Running
-from darkroom.catalogue import Route
 from darkroom.dialects import replicate
 from darkroom.errors import NoReply, Reason
 from darkroom.wire import Reply
+from tests.replies import NO_DOCUMENTS, ORIGIN, anything, reply, route, understood
 
-ROUTE = Route("vectornode", "replicate", "google/imagen-4-fast", "https://vectornode.example/replicate/v1")
+ROUTE = route("replicate", "google/imagen-4-fast", "/replicate/v1")
+BASE = f"{ORIGIN}/replicate/v1"
 ID = "gm72dcl0hqzg9dyozwvntt2wj0"
 PNG = "https://replicate.delivery/xezq/out-0.png"
 WEBP = "https://replicate.delivery/xezq/out-1.webp"
 INLINE = "data:image/png;base64,iVBORw0KGgo="
-
-
-def reply(document: Any, status: int = 200) -> Reply:
-    body = document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
-    return Reply(status, {}, body)
 
 
 def answer(status: Any = "succeeded", **members: Any) -> Answer:
@@ -30,13 +28,21 @@ def answer(status: Any = "succeeded", **members: Any) -> Answer:
 def test_an_input_is_posted_as_it_is() -> None:
     model_input = {"prompt": "Ein Leuchtturm 灯台 📷", "seed": 2**64, "guidance": 3.5, "extra": [None, {"a": True}]}
     request = replicate.submission(ROUTE, model_input)
-    assert (request.method, request.url) == (
-        "POST",
-        "https://vectornode.example/replicate/v1/models/google/imagen-4-fast/predictions",
-    )
+    assert (request.method, request.url) == ("POST", f"{BASE}/models/google/imagen-4-fast/predictions")
     assert json.loads(request.body) == {"input": model_input}
     assert "灯台 📷".encode() in request.body
     assert dict(request.headers) == {"content-type": "application/json"}
+
+
+VERSION = "7762fd07cf82c948538e41f63f77d685e02b063e37e496e96eefd46c929f9bdc"
+
+
+def test_a_version_is_posted_by_its_id_alone() -> None:
+    versioned = route("replicate", f"stability-ai/sdxl:{VERSION}", "/replicate/v1")
+    request = replicate.submission(versioned, {"prompt": "a lighthouse", "num_outputs": 2})
+    assert (request.method, request.url) == ("POST", f"{BASE}/predictions")
+    assert dict(request.headers) == {"content-type": "application/json"}
+    assert json.loads(request.body) == {"version": VERSION, "input": {"prompt": "a lighthouse", "num_outputs": 2}}
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
@@ -61,17 +67,6 @@ def test_a_ticket_that_could_lead_astray_is_refused(ticket: Any) -> None:
         replicate.ticket(reply({"id": ticket, "status": "starting"}))
 
 
-NO_DOCUMENTS = {
-    "a web page": b"<!doctype html><title>gateway</title>",
-    "a list": b'[{"id": "a", "status": "succeeded"}]',
-    "a string": b'"succeeded"',
-    "null": b"null",
-    "half of it": b'{"id": "a", "sta',
-    "no UTF-8": b'{"id": "\xff"}',
-    "nothing": b"",
-}
-
-
 @pytest.mark.parametrize("body", NO_DOCUMENTS.values(), ids=NO_DOCUMENTS)
 def test_what_is_no_json_object_says_nothing(body: bytes) -> None:
     with pytest.raises(NoReply):
@@ -86,13 +81,91 @@ def test_an_error_is_no_answer_even_if_it_names_a_status(status: int) -> None:
         replicate.answer(reply({"status": "failed", "detail": "no"}, status))
 
 
-def test_the_gateway_is_asked_where_the_catalogue_says_and_not_where_its_reply_says() -> None:
-    urls = {"get": "https://api.replicate.com/v1/predictions/x", "cancel": "https://elsewhere.example/cancel"}
-    ticket = replicate.ticket(reply({"id": ID, "status": "starting", "urls": urls}))
-    question, cancellation = replicate.question(ROUTE, ticket), replicate.cancellation(ROUTE, ticket)
-    address = f"https://vectornode.example/replicate/v1/predictions/{ID}"
-    assert (question.method, question.url, question.body) == ("GET", address, b"")
+URLS: dict[str, dict[str, Any]] = {
+    "missing": {},
+    "null": {"urls": None},
+    "empty": {"urls": {}},
+    "the upstream's": {
+        "urls": {
+            "get": f"https://api.replicate.com/v1/predictions/{ID}",
+            "cancel": f"https://api.replicate.com/v1/predictions/{ID}/cancel",
+            "stream": "https://stream.replicate.com/v1/files/x",
+        }
+    },
+    "somebody else's": {"urls": {"get": "https://elsewhere.example/get", "cancel": "https://elsewhere.example/cancel"}},
+}
+
+
+@pytest.mark.parametrize("urls", URLS.values(), ids=URLS)
+def test_the_gateway_is_asked_where_the_catalogue_says_and_not_where_its_reply_says(urls: dict[str, Any]) -> None:
+    ticket = replicate.ticket(reply({"id": ID, "status": "starting", **urls}))
+    (question,), cancellation = replicate.questions(ROUTE, ticket), replicate.cancellation(ROUTE, ticket)
+    address = f"{BASE}/predictions/{ID}"
+    assert (question.method, question.url, question.headers, question.body) == ("GET", address, {}, b"")
     assert (cancellation.method, cancellation.url, cancellation.body) == ("POST", f"{address}/cancel", b"")
+
+
+@pytest.mark.parametrize("version", ["hidden", None, VERSION, "dp-4d0bcc010b3049749a251855f12800be"])
+def test_it_does_not_matter_which_version_of_a_model_has_drawn(version: str | None) -> None:
+    """Official models hide it, deployments have versions of their own, and a model may answer by another name."""
+    document = {"id": ID, "model": "replicate-internal/imagen", "version": version, "status": "succeeded"}
+    assert replicate.ticket(reply(document)) == ID
+    assert replicate.answer(reply({**document, "output": PNG})) == Finished((PNG,), several=False)
+
+
+def test_a_whole_prediction_is_read_as_the_gateway_shows_it() -> None:
+    prediction = {
+        "id": ID,
+        "model": "google/imagen-4-fast",
+        "version": "hidden",
+        "input": {"prompt": "a lighthouse", "seed": 16510644661374190000, "image": "https://shop.example.com/in.png"},
+        "logs": "Using seed: 16510644661374190000",
+        "output": None,
+        "data_removed": False,
+        "error": None,
+        "status": "starting",
+        "created_at": "2026-07-30T03:13:27.921Z",
+        "urls": URLS["the upstream's"]["urls"],
+    }
+    assert replicate.answer(reply(prediction)) == Running()
+    ended = {"status": "succeeded", "output": PNG, "completed_at": "2026-07-30T03:13:30.421Z"}
+    assert replicate.answer(reply({**prediction, **ended})) == Finished((PNG,), several=False, seconds=2.5)
+
+
+def test_an_output_that_is_there_before_the_end_is_not_the_end() -> None:
+    """A create that waits is answered with the output, but as `processing`."""
+    assert answer("processing", output=PNG, completed_at=None) == Running()
+
+
+TIMES = [
+    ("2026-04-22T11:15:01.04Z", "2026-04-22T11:15:03.54Z", 2.5),
+    ("2026-04-22T11:15:45.99397566Z", "2026-04-22T11:15:46.99397566Z", 1.0),
+    ("2026-04-22T11:15:45.000000001Z", "2026-04-22T11:15:47.500000999Z", 2.5),
+    ("2026-04-22T11:15:45Z", "2026-04-22T11:16:45.5Z", 60.5),
+    ("2026-04-22T11:15:45.329000+00:00", "2026-04-22T13:15:45.329000+02:00", 0.0),
+]
+
+
+@pytest.mark.parametrize(("created", "completed", "seconds"), TIMES)
+def test_how_long_it_took_is_by_the_gateways_own_clock(created: str, completed: str, seconds: float) -> None:
+    found = answer(output=PNG, created_at=created, completed_at=completed)
+    assert isinstance(found, Finished)
+    assert found.seconds == pytest.approx(seconds, abs=1e-5)
+
+
+NO_TIMES = {
+    "none": {},
+    "no end": {"created_at": "2026-04-22T11:15:45Z"},
+    "null": {"created_at": "2026-04-22T11:15:45Z", "completed_at": None},
+    "numbers": {"created_at": 1776856545, "completed_at": 1776856546},
+    "words": {"created_at": "now", "completed_at": "then"},
+    "with and without a zone": {"created_at": "2026-04-22T11:15:45Z", "completed_at": "2026-04-22T11:15:46"},
+}
+
+
+@pytest.mark.parametrize("members", NO_TIMES.values(), ids=NO_TIMES)
+def test_times_that_say_nothing_cost_no_picture(members: dict[str, Any]) -> None:
+    assert answer(output=PNG, **members) == Finished((PNG,), several=False, seconds=None)
 
 
 OUTPUTS = [
@@ -101,6 +174,13 @@ OUTPUTS = [
     ("a list, in its order", [WEBP, PNG, INLINE], Finished((WEBP, PNG, INLINE), several=True)),
     ("inline", INLINE, Finished((INLINE,), several=False)),
     ("an object", {"image": PNG, "mask": WEBP}, Finished((PNG, WEBP), several=True)),
+    (
+        "files among other things",
+        {"seed": 7, "caption": "a cat", "images": [PNG, None, WEBP]},
+        Finished((PNG, WEBP), True),
+    ),
+    ("a file of which there are no more", [None, PNG, ""], Finished((PNG,), several=True)),
+    ("a file over plain http", "http://files.example/a.png", Finished(("http://files.example/a.png",), several=False)),
 ]
 
 
@@ -123,6 +203,7 @@ def test_an_output_that_the_gateway_has_deleted_is_lost() -> None:
     found = answer(output=None, data_removed=True)
     assert isinstance(found, Failed)
     assert (found.reason, found.reason.may_be_billed) == (Reason.OUTPUT_LOST, True)
+    assert "deleted" in found.message
     assert answer(output=PNG, data_removed=False) == Finished((PNG,), several=False)
 
 
@@ -173,34 +254,12 @@ def test_a_failure_without_words_is_a_failure(members: dict[str, Any]) -> None:
     assert found.message.strip()
 
 
-COMPLAINTS = [
-    (
-        "problem details",
-        {"title": "Insufficient credit", "detail": "You have no credit.", "status": 402},
-        "You have no",
-    ),
-    ("a title only", {"title": "Unauthenticated", "status": 401}, "Unauthenticated"),
-    ("a relay's", {"error": {"message": "该令牌额度已用尽", "type": "new_api_error"}}, "该令牌额度已用尽"),
-    ("a word", {"error": "model not found"}, "model not found"),
-    ("flat", {"code": "quota_not_enough", "message": "用户额度不足", "data": None}, "用户额度不足"),
-    ("a nested detail", {"detail": {"message": "no such model"}}, "no such model"),
-    ("empty words before full ones", {"detail": "", "error": {}, "message": "saturated"}, "saturated"),
-    ("a list of details", {"detail": [{"msg": "x"}], "title": "Input validation failed"}, "Input validation failed"),
-    ("wrapped in a list", [{"error": {"message": "model is shut down"}}], "model is shut down"),
-    ("a page", b"<html>502 Bad Gateway</html>", "502 Bad Gateway"),
-    ("plain text", "请求过于频繁".encode(), "请求过于频繁"),
-    ("nothing", b"", "no reason given"),
-    ("white space", b" \r\n", "no reason given"),
-    ("an empty object", {}, "no reason given"),
-    ("no words in it", {"error": {"code": 7}, "message": 7}, "no reason given"),
-    ("no UTF-8", b"\xff\xfe oops", "oops"),
-]
+def test_complaints_are_read_as_everywhere() -> None:
+    assert replicate.complaint is complaints.read
 
 
-@pytest.mark.parametrize(("body", "words"), [each[1:] for each in COMPLAINTS], ids=[each[0] for each in COMPLAINTS])
-def test_a_complaint_is_found_in_every_shape(body: Any, words: str) -> None:
-    assert words in replicate.complaint(reply(body, 400))
-
-
-def test_a_page_in_place_of_a_complaint_is_cut_short() -> None:
-    assert len(replicate.complaint(reply(b"x" * 100_000, 502))) <= 256
+@given(anything)
+def test_whatever_comes_back_is_an_answer_or_none(found: Reply) -> None:
+    understood(replicate.answer, found)
+    understood(replicate.ticket, found)
+    assert isinstance(understood(replicate.complaint, found), Failed)

@@ -91,7 +91,7 @@ def said(told: Any) -> str:
     match told:
         case str():
             return told.strip()
-        case {"loc": [*place], "msg": str() as text}:
+        case {"loc": [_, *_] as place, "msg": str() as text}:
             return f"{'.'.join(map(str, place))}: {text.strip()}"
         case dict():
             return next((text for name in ("message", "msg", "detail") if (text := said(told.get(name)))), "")

@@ -133,7 +133,7 @@ def inline(uri: str) -> bytes | None:
         content = unquote_to_bytes(data)
         if not head.endswith(";base64"):
             return content
-        letters = b"".join(content.split()).rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+        letters = b"".join(content.split()).translate(bytes.maketrans(b"-_", b"+/"))
         return base64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
     except ValueError as error:
         raise NoReply(f"an inline output cannot be decoded: {error}") from error

@@ -1,0 +1,103 @@
+"""The openai dialect at the wire: what goes out, and what is made of what comes back."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from darkroom import complaints, wire
+from darkroom.answer import Failed, Finished
+from darkroom.dialects import openai
+from darkroom.errors import NoReply, Reason
+from darkroom.wire import Reply
+from tests.replies import NO_DOCUMENTS, ORIGIN, anything, reply, route, understood
+
+ROUTE = route("openai", "gpt-image-2", "/v1")
+URL, OTHER = "https://files.example/one.png", "https://files.example/two.png"
+PNG = "iVBORw0KGgo="
+INLINE = f"data:;base64,{PNG}"
+
+
+def test_a_model_and_an_input_are_one_body() -> None:
+    native_input = {"prompt": "灯台", "n": 2, "size": "1536x1024", "output_format": "webp"}
+    request = openai.submission(ROUTE, native_input)
+    assert (request.method, request.url) == ("POST", f"{ORIGIN}/v1/images/generations")
+    assert dict(request.headers) == {"content-type": "application/json"}
+    assert json.loads(request.body) == {"model": "gpt-image-2", **native_input}
+    assert "灯台".encode() in request.body
+
+
+RESULTS: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("base64", {"data": [{"b64_json": PNG}]}, (INLINE,)),
+    ("base64 with a head", {"data": [{"b64_json": f"data:image/png;base64,{PNG}"}]}, (f"data:image/png;base64,{PNG}",)),
+    ("a URL", {"data": [{"url": URL, "revised_prompt": "a cat, revised"}]}, (URL,)),
+    ("an inline URL", {"data": [{"url": f"data:image/png;base64,{PNG}"}]}, (f"data:image/png;base64,{PNG}",)),
+    ("several, in their order", {"data": [{"url": OTHER}, {"b64_json": PNG}, {"url": URL}]}, (OTHER, INLINE, URL)),
+    ("both, of which the bytes do not expire", {"data": [{"url": URL, "b64_json": PNG}]}, (INLINE,)),
+    ("a URL and no bytes", {"data": [{"url": URL, "b64_json": None}, {"url": OTHER, "b64_json": ""}]}, (URL, OTHER)),
+    ("holes", {"data": [None, {}, {"url": None}, {"url": ""}, {"b64_json": 7}, {"url": URL}]}, (URL,)),
+    (
+        "all that OpenAI tells",
+        {
+            "created": 1713833628,
+            "data": [{"b64_json": PNG}],
+            "usage": {"total_tokens": 100, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40}},
+            "size": "1024x1024",
+            "quality": "high",
+            "background": "opaque",
+            "output_format": "png",
+        },
+        (INLINE,),
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "outputs"), [each[1:] for each in RESULTS], ids=[each[0] for each in RESULTS])
+def test_pictures_come_by_url_or_in_base64(document: dict[str, Any], outputs: tuple[str, ...]) -> None:
+    assert openai.answer(reply(document)) == Finished(outputs, several=True)
+
+
+@pytest.mark.parametrize("head", ["", "data:image/png;base64,"])
+def test_base64_is_the_picture_with_and_without_a_head(head: str) -> None:
+    found = openai.answer(reply({"data": [{"b64_json": f"{head}{PNG}"}]}))
+    assert isinstance(found, Finished)
+    assert [wire.inline(output) for output in found.outputs] == [b"\x89PNG\r\n\x1a\n"]
+
+
+@pytest.mark.parametrize("data", [[], [{}], [None], [{"url": None, "b64_json": None}], ["https://files.example/a.png"]])
+def test_success_without_an_output_is_a_loss_that_may_have_been_billed(data: list[Any]) -> None:
+    found = openai.answer(reply({"created": 1, "data": data}))
+    assert isinstance(found, Failed)
+    assert (found.reason, found.reason.may_be_billed) == (Reason.OUTPUT_LOST, True)
+
+
+@pytest.mark.parametrize("body", NO_DOCUMENTS.values(), ids=NO_DOCUMENTS)
+def test_what_is_no_json_object_says_nothing(body: bytes) -> None:
+    with pytest.raises(NoReply):
+        openai.answer(reply(body))
+
+
+ERRORS: dict[str, dict[str, Any]] = {
+    "a relay's": {"error": {"message": "出错了", "type": "new_api_error"}},
+    "flat": {"code": "x", "message": "出错了", "data": None},
+    "no list": {"data": {"url": URL}},
+    "another dialect": {"images": [{"url": URL}]},
+    "an empty object": {},
+}
+
+
+@pytest.mark.parametrize("document", ERRORS.values(), ids=ERRORS)
+def test_an_error_with_status_200_is_no_answer(document: dict[str, Any]) -> None:
+    with pytest.raises(NoReply, match="200"):
+        openai.answer(reply(document))
+
+
+def test_complaints_are_read_as_everywhere() -> None:
+    assert openai.complaint is complaints.read
+
+
+@given(anything)
+def test_whatever_comes_back_is_an_answer_or_none(found: Reply) -> None:
+    understood(openai.answer, found)
+    assert isinstance(understood(openai.complaint, found), Failed)
