@@ -331,3 +331,18 @@ def test_whatever_comes_back_is_an_answer_or_none(found: Reply) -> None:
     understood(fal.answer, found)
     understood(fal.ticket, found)
     assert isinstance(understood(fal.complaint, found), Failed)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"detail": "Request is still in progress"}, Running()),
+        ({"detail": "Request is still in progress", "error_type": "bad_request"}, Running()),
+        (
+            {"detail": "The service behind it failed", "error_type": "downstream_service_error"},
+            Failed(Reason.GATEWAY_FAILED, "The service behind it failed"),
+        ),
+    ],
+)
+def test_a_400_is_the_last_word_only_if_it_says_what_has_failed(body: dict[str, Any], found: Running | Failed) -> None:
+    assert fal.answer(reply(body, 400)) == found

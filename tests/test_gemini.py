@@ -87,14 +87,16 @@ def test_pictures_go_in_as_parts_by_their_bytes_or_by_their_address() -> None:
     assert content["parts"] == [
         {"text": "mix"},
         {"inlineData": {"mimeType": "image/png", "data": PNG}},
-        {"fileData": {"fileUri": "https://files.example/in.jpg"}},
+        {"fileData": {"fileUri": "https://files.example/in.jpg", "mimeType": "image/jpeg"}},
         {"fileData": {"fileUri": "data:image/svg+xml,<svg/>"}},
     ]
 
 
 def test_one_picture_need_not_be_a_list() -> None:
     document = json.loads(gemini.submission(BANANA, {"prompt": "a cat", "images": "https://files.example/in.jpg"}).body)
-    assert document["contents"][0]["parts"][1:] == [{"fileData": {"fileUri": "https://files.example/in.jpg"}}]
+    assert document["contents"][0]["parts"][1:] == [
+        {"fileData": {"fileUri": "https://files.example/in.jpg", "mimeType": "image/jpeg"}}
+    ]
     assert "images" not in document["generationConfig"]
 
 
@@ -345,3 +347,16 @@ def test_every_support_code_of_a_filter_is_known(code: int) -> None:
 def test_whatever_comes_back_is_an_answer_or_none(found: Reply) -> None:
     understood(gemini.answer, found)
     assert isinstance(understood(gemini.complaint, found), Failed)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_what_kind_a_picture_is_that_goes_in_by_its_address_is_said_where_the_address_tells(kind: str) -> None:
+    link = f"https://inbox.example/default/cat.{kind.upper()}?X-Amz-Signature=a.gif"
+    sent = gemini.submission(route("gemini", "m:generateContent"), {"prompt": "a pier", "images": [link]})
+    part = json.loads(sent.body)["contents"][0]["parts"][1]
+    assert part == {"fileData": {"fileUri": link, "mimeType": f"image/{kind}"}}
+
+
+def test_no_input_asks_for_words_instead_of_a_picture() -> None:
+    sent = gemini.submission(route("gemini", "m:generateContent"), {"responseModalities": ["TEXT"], "seed": 7})
+    assert json.loads(sent.body)["generationConfig"] == {"responseModalities": ["IMAGE"], "seed": 7}

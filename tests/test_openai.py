@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from darkroom import complaints, wire
+from darkroom import wire
 from darkroom.answer import Failed, Finished
 from darkroom.dialects import openai
 from darkroom.errors import NoReply, Reason
@@ -65,11 +65,17 @@ def test_base64_is_the_picture_with_and_without_a_head(head: str) -> None:
     assert [wire.inline(output) for output in found.outputs] == [b"\x89PNG\r\n\x1a\n"]
 
 
-@pytest.mark.parametrize("data", [[], [{}], [None], [{"url": None, "b64_json": None}], ["https://files.example/a.png"]])
+@pytest.mark.parametrize("data", [[{}], [None], [{"url": None, "b64_json": None}], ["https://files.example/a.png"]])
 def test_success_without_an_output_is_a_loss_that_may_have_been_billed(data: list[Any]) -> None:
     found = openai.answer(reply({"created": 1, "data": data}))
     assert isinstance(found, Failed)
     assert (found.reason, found.reason.may_be_billed) == (Reason.OUTPUT_LOST, True)
+
+
+def test_an_empty_list_is_a_filters_doing() -> None:
+    found = openai.answer(reply({"data": []}))
+    assert isinstance(found, Failed)
+    assert found.reason is Reason.FILTERED
 
 
 @pytest.mark.parametrize("body", NO_DOCUMENTS.values(), ids=NO_DOCUMENTS)
@@ -93,8 +99,25 @@ def test_an_error_with_status_200_is_no_answer(document: dict[str, Any]) -> None
         openai.answer(reply(document))
 
 
-def test_complaints_are_read_as_everywhere() -> None:
-    assert openai.complaint is complaints.read
+@pytest.mark.parametrize(
+    ("param", "status", "reason"),
+    [
+        ("model", 400, Reason.MODEL_UNAVAILABLE),
+        ("size", 400, Reason.INVALID_INPUT),
+        ("model", 429, Reason.RATE_LIMITED),
+        (None, 400, Reason.INVALID_INPUT),
+    ],
+)
+def test_an_error_about_the_parameter_model_means_that_it_has_been_retired(
+    param: str | None, status: int, reason: Reason
+) -> None:
+    error = {"message": "no", "type": "image_generation_user_error", "param": param, "code": "invalid_value"}
+    assert openai.complaint(reply({"error": error}, status)) == Failed(reason, "no")
+
+
+def test_no_input_names_another_model_than_the_route() -> None:
+    sent = openai.submission(route("openai", "gpt-image-2"), {"prompt": "a pier", "model": "a-dearer-one"})
+    assert json.loads(sent.body) == {"model": "gpt-image-2", "prompt": "a pier"}
 
 
 @given(anything)

@@ -126,7 +126,7 @@ def test_outputs_are_noted_and_left_for_finalize(account: Account, wire: Wire, r
 @pytest.mark.parametrize(
     ("reply", "code", "words"),
     [
-        (prediction("failed", error="NSFW content (E005)"), "gateway_failed", "NSFW content (E005)"),
+        (prediction("failed", error="NSFW content"), "gateway_failed", "NSFW content"),
         (prediction("failed", error={"message": "out of paint"}), "gateway_failed", "out of paint"),
         (prediction("failed", error=None), "gateway_failed", "gives no reason"),
         (prediction("canceled"), "canceled", "was canceled"),

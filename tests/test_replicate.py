@@ -263,3 +263,20 @@ def test_whatever_comes_back_is_an_answer_or_none(found: Reply) -> None:
     understood(replicate.answer, found)
     understood(replicate.ticket, found)
     assert isinstance(understood(replicate.complaint, found), Failed)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (
+            "The input or output was flagged as sensitive. Please try again with different inputs. (E005)",
+            Reason.FILTERED,
+        ),
+        ("(E005) 敏感内容", Reason.FILTERED),
+        ("The input or output was flagged as sensitive.", Reason.GATEWAY_FAILED),
+        ("Prediction interrupted; please retry (code: PA)", Reason.GATEWAY_FAILED),
+        ("E0051", Reason.GATEWAY_FAILED),
+    ],
+)
+def test_what_was_flagged_as_sensitive_is_known_by_its_code(words: str, reason: Reason) -> None:
+    assert answer("failed", error=words) == Failed(reason, words)

@@ -51,6 +51,7 @@ _STATUSES = {
     402: Reason.GATEWAY_CREDIT,
     403: Reason.GATEWAY_AUTH,
     404: Reason.MODEL_UNAVAILABLE,
+    405: Reason.MODEL_UNAVAILABLE,
     410: Reason.MODEL_UNAVAILABLE,
     413: Reason.INVALID_INPUT,
     415: Reason.INVALID_INPUT,
@@ -68,12 +69,15 @@ def read(reply: Reply) -> Failed:
 
 def codes(reply: Reply) -> tuple[str, ...]:
     """All codes in a reply, the most telling first."""
-    try:
-        document = reply.document()
-    except NoReply:
-        document = {}
-    found = [*_codes(document), reply.headers.get("x-fal-error-type")]
+    found = [*_codes(_document(reply)), reply.headers.get("x-fal-error-type")]
     return tuple(code for code in found if isinstance(code, str) and code)
+
+
+def parameter(reply: Reply) -> str | None:
+    """The parameter that an error is about, where it says so (OpenAI)."""
+    error = _document(reply).get("error")
+    name = error.get("param") if isinstance(error, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def words(reply: Reply) -> str:
@@ -99,6 +103,13 @@ def said(told: Any) -> str:
             return "; ".join(text for each in told if (text := said(each)))
         case _:
             return ""
+
+
+def _document(reply: Reply) -> dict[str, Any]:
+    try:
+        return reply.document()
+    except NoReply:
+        return {}
 
 
 def _codes(document: dict[str, Any]) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from darkroom.errors import BodyTooLarge, InvalidOrder, MalformedBody
+from darkroom.wire import depth
 
 #: Bytes of a request's body. An input lies in one DynamoDB item, which holds 400 KB.
 BODY_CAP = 256 * 1024
@@ -42,7 +43,7 @@ def literal_json(text: str) -> Any:
         raise MalformedBody(f"The body is not JSON: {error}") from error
     except RecursionError as error:
         raise MalformedBody(f"The body is nested more than {DEPTH_CAP} deep.") from error
-    if _depth(document) > DEPTH_CAP:
+    if depth(document) > DEPTH_CAP:
         raise MalformedBody(f"The body is nested more than {DEPTH_CAP} deep.")
     if not isinstance(document, dict):
         raise MalformedBody("The body must be a JSON object.")
@@ -60,20 +61,6 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {key[:64]!r} stands twice in one object")
         document[key] = value
     return document
-
-
-def _depth(value: Any) -> int:
-    """Levels of nesting, found without recursion."""
-    deepest, level = 0, [value]
-    while level:
-        deepest += 1
-        level = [
-            child
-            for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
-    return deepest
 
 
 def _prompt_that_can_be_drawn(model_input: dict[str, Any]) -> dict[str, Any]:

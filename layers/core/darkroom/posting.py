@@ -71,12 +71,13 @@ def post(task: Task, *, until: int, patient: bool) -> Task:
             return _give_up(task, task.attempts[-1]["detail"])
         if way is None or not _time_for(way, until, patient):
             return task
+        request = _request(task, way)
         lease = until + LEASE_MARGIN_MS
         due = max(task.due or 0, lease + driver.GRACE_MS)
         claimed = store.claim(task, clock.nonce(), way.route.name, lease, due)
         if claimed is None:
             return store.read(task.task_id)
-        task = _post(claimed, way, until)
+        task = _post(claimed, way, request, until)
     return task
 
 
@@ -137,11 +138,11 @@ def _time_for(way: Way, until: int, patient: bool) -> bool:
     return remaining >= ENOUGH_S if dialects.queue(way.route) else patient and remaining >= ENOUGH_TO_DRAW_S
 
 
-def _post(claimed: Task, way: Way, until: int) -> Task:
+def _post(claimed: Task, way: Way, request: Request, until: int) -> Task:
     remaining = (until - clock.now()) / 1000
     deadline = min(POST_S, remaining - RESERVE_S) if dialects.queue(way.route) else min(DRAW_S, remaining - STAGE_S)
     try:
-        reply = http.send(_request(claimed, way), deadline=deadline, cap=REPLY_CAP)
+        reply = http.send(request, deadline=deadline, cap=REPLY_CAP)
     except (NotSent, ForbiddenAddress) as error:
         return store.release(claimed, _attempt(claimed, Verdict.NOT_SENT, str(error), way)) or claimed
     except NoReply as error:
@@ -149,9 +150,9 @@ def _post(claimed: Task, way: Way, until: int) -> Task:
     return _accepted(claimed, way, reply) if reply.ok else _refused(claimed, way, reply)
 
 
-def _request(claimed: Task, way: Way) -> Request:
+def _request(task: Task, way: Way) -> Request:
     """The paid POST; its input's references to the inbox become links that last as long as the gateway needs them."""
-    native_input = inbox.presigned(way.native_input, claimed.tenant)
+    native_input = inbox.presigned(way.native_input, task.tenant)
     request = dialects.of(way.route).submission(way.route, native_input)
     return request.authorized(way.route.gateway.credentials(keys.gateway(way.route.gateway.name) or ""))
 

@@ -75,17 +75,17 @@ def answer(reply: Reply) -> Answer:
 def _refused(reply: Reply, error: dict[str, Any]) -> Answer:
     """
     An error in place of a result. What a model complains about (in a list, or with status 422) is the last word, and
-    so is what fal's runners end with, a cancellation (499) among it. A 400 only means "not yet"; all others (an id that
-    is not known yet, a proxy's 502, a relay's trouble of its own) end nothing.
+    so is what fal's runners end with, a cancellation (499) among it. A 400 that says no more only means "not yet"; all
+    others (an id that is not known yet, a proxy's 502, a relay's trouble of its own) end nothing.
     """
     ended = error.get("error_type") or reply.headers.get("x-fal-error-type") or "internal_error"
     if reply.status == 422 or isinstance(error.get("detail"), list):
         return Failed(_reason(reply), complaints.words(reply))
-    if reply.status == 400:
+    if reply.status == 400 and ended in ("internal_error", "bad_request"):
         return Running()
     if ended == "client_cancelled":
         return Failed(Reason.CANCELED, complaints.words(reply))
-    if reply.status >= 499 and ended != "internal_error":
+    if (reply.status == 400 or reply.status >= 499) and ended != "internal_error":
         return Failed(Reason.GATEWAY_FAILED, complaints.words(reply))
     raise NoReply(f"status {reply.status}: {complaints.words(reply)}")
 

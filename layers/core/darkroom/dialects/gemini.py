@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from darkroom import complaints
 from darkroom.answer import Answer, Failed, Finished
@@ -33,6 +34,7 @@ _PREDICTED = {"predictions", "deployedModelId"}
 _GENERATED = {"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"}
 #: What of an input belongs to `imageConfig`; prompt and pictures are parts of the content; the rest is for the model.
 _IMAGE_CONFIG = ("aspectRatio", "imageSize")
+_TYPES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp"}
 
 
 def submission(route: Route, native_input: dict[str, Any]) -> Request:
@@ -63,7 +65,7 @@ def _generate_content(native_input: dict[str, Any]) -> dict[str, Any]:
     rest = dict(native_input)
     prompt, pictures = rest.pop("prompt", ""), rest.pop("images", [])
     image_config = {name: rest.pop(name) for name in _IMAGE_CONFIG if name in rest}
-    config = {"responseModalities": ["IMAGE"], **({"imageConfig": image_config} if image_config else {}), **rest}
+    config = {**rest, "responseModalities": ["IMAGE"], **({"imageConfig": image_config} if image_config else {})}
     parts = [{"text": prompt}, *map(_part, pictures if isinstance(pictures, list) else [pictures])]
     return {"contents": [{"role": "user", "parts": parts}], "generationConfig": config}
 
@@ -72,7 +74,8 @@ def _part(picture: Any) -> dict[str, Any]:
     """A picture that goes in: its bytes if it is a data URI, else where it is."""
     if found := re.fullmatch(r"data:([\w/+.-]+);base64,(.*)", str(picture), re.DOTALL):
         return {"inlineData": {"mimeType": found[1], "data": found[2]}}
-    return {"fileData": {"fileUri": picture}}
+    kind = _TYPES.get(urlsplit(str(picture)).path.rpartition(".")[2].lower())
+    return {"fileData": {"fileUri": picture, **({"mimeType": kind} if kind else {})}}
 
 
 def _predicted(predictions: list[dict[str, Any]]) -> Answer:

@@ -2,9 +2,11 @@
 OpenAI's images API, as OpenAI and the gateways that relay it speak it: synchronous, pictures by URL or in base64.
 
 Facts from OpenAI's documents and the sources of relays: GPT image models give base64 alone; some relays put the head of
-a data URI before it; `created` and `usage` may be missing.
+a data URI before it; `created` and `usage` may be missing; where Imagen's filter held back every picture, relays give
+an empty list. A model that has been retired is an error about the parameter `model`.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from darkroom import complaints
@@ -13,11 +15,15 @@ from darkroom.errors import NoReply, Reason
 from darkroom.route import Route
 from darkroom.wire import Reply, Request, data_uri, json_request, objects
 
-complaint = complaints.read
-
 
 def submission(route: Route, native_input: dict[str, Any]) -> Request:
-    return json_request("POST", f"{route.base}/images/generations", {"model": route.model, **native_input})
+    return json_request("POST", f"{route.base}/images/generations", {**native_input, "model": route.model})
+
+
+def complaint(reply: Reply) -> Failed:
+    found = complaints.read(reply)
+    about_the_model = reply.status == 400 and complaints.parameter(reply) == "model"
+    return replace(found, reason=Reason.MODEL_UNAVAILABLE) if about_the_model else found
 
 
 def answer(reply: Reply) -> Answer:
@@ -25,6 +31,8 @@ def answer(reply: Reply) -> Answer:
     if not isinstance(data, list):
         raise NoReply(f"status {reply.status} without pictures: {complaints.words(reply)}")
     outputs = tuple(output for each in objects(data) if (output := _output(each)))
+    if not data:
+        return Failed(Reason.FILTERED, "The gateway gives no picture and no reason.")
     if not outputs:
         return Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
     return Finished(outputs, several=True)

@@ -19,6 +19,9 @@ from darkroom.wire import Reply, Request, json_request
 
 complaint = complaints.read
 
+#: Replicate's code for input or output that was flagged as sensitive; it stands in the error's words.
+_FILTERED = re.compile(r"\bE005\b")
+
 
 def submission(route: Route, native_input: dict[str, Any]) -> Request:
     model, _, version = route.model.partition(":")
@@ -53,7 +56,8 @@ def answer(reply: Reply) -> Answer:
         case "succeeded":
             return _finished(prediction)
         case "failed":
-            return Failed(Reason.GATEWAY_FAILED, error or "The gateway gives no reason.")
+            reason = Reason.FILTERED if _FILTERED.search(error) else Reason.GATEWAY_FAILED
+            return Failed(reason, error or "The gateway gives no reason.")
         case "canceled" | "aborted":
             return Failed(Reason.CANCELED, error or "The prediction was canceled.")
         case _:
