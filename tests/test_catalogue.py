@@ -338,7 +338,7 @@ def test_no_name_leads_anywhere_but_below_its_routes_address(name: str) -> None:
     except UnknownModel:
         return
     for route in routes:
-        address = dialects.of(route).submission(route, {}).url
+        address = dialects.of(route.dialect).submission(route, {}).url
         assert str(httpx.URL(address)) == address
         assert address.startswith(f"{route.base}/")
         assert not {".", "..", ""} & set(address.removeprefix("https://").split("/")[1:])
@@ -401,7 +401,7 @@ def test_every_shipped_route_is_spoken_and_found_again_by_its_name(name: str) ->
     for route in model.routes:
         again = catalogue().route(route.name)
         assert (again.name, again.base, again.gateway) == (route.name, route.base, route.gateway)
-        assert dialects.of(route) is {**dialects.QUEUES, **dialects.SYNCHRONOUS}[route.dialect]
+        assert dialects.of(route.dialect) is {**dialects.QUEUES, **dialects.SYNCHRONOUS}[route.dialect]
         assert route.price is None or 0 < route.price < 1
 
 

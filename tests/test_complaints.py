@@ -219,3 +219,43 @@ def test_whatever_is_said_there_is_a_reason_and_a_message(found: Reply) -> None:
 def test_codes_are_words_whatever_stands_in_their_place(found: Reply) -> None:
     assert all(code and isinstance(code, str) for code in complaints.codes(found))
     json.dumps(complaints.codes(found), ensure_ascii=False).encode(errors="surrogatepass")
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "counts"),
+    [
+        ({"error": {"code": "bad_response_status_code", "param": "524"}}, 429, 524),
+        ({"error": {"code": "bad_response_status_code", "param": "400"}}, 500, 400),
+        ({"error": {"code": "bad_response_status_code"}}, 400, 400),
+        ({"error": {"code": "bad_response_status_code", "param": "soon"}}, 429, 429),
+        ({"error": {"code": "bad_response_body"}}, 404, 502),
+        ({"error": {"code": "do_request_failed"}}, 429, 502),
+        ({"error": {"code": "invalid_value", "param": "524"}}, 400, 400),
+        ({"detail": "no"}, 422, 422),
+    ],
+)
+def test_the_upstreams_status_counts_where_a_relay_tells_it(document: Any, status: int, counts: int) -> None:
+    assert complaints.status(reply(document, status)) == counts
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("violation_fee.grok.csam", Reason.FILTERED),
+        ("InputImageSensitiveContentDetected.PrivacyInformation", Reason.FILTERED),
+        ("InputTextSensitiveContentDetected", Reason.FILTERED),
+        ("content_filter", Reason.FILTERED),
+        ("contentFilter", Reason.FILTERED),
+        ("PUBLIC_ERROR_UNSAFE_GENERATION", Reason.FILTERED),
+        ("AccountOverdueError", Reason.GATEWAY_CREDIT),
+        ("billing_not_active", Reason.GATEWAY_CREDIT),
+        ("entitlement_total_limit_exceeded", Reason.GATEWAY_CREDIT),
+    ],
+)
+def test_a_code_counts_more_than_its_status(code: str, reason: Reason) -> None:
+    assert complaints.read(reply({"error": {"code": code, "message": "no"}}, 403)).reason is reason
+
+
+def test_the_inner_code_of_an_error_is_the_more_telling_one() -> None:
+    error = {"code": "content_policy", "innererror": {"code": "ResponsibleAIPolicyViolation"}, "message": "no"}
+    assert complaints.read(reply({"error": error}, 400)).reason is Reason.FILTERED

@@ -65,7 +65,7 @@ APPS = {
 def test_a_request_is_asked_about_by_owner_and_alias_alone(model: str, app: str) -> None:
     place = route("fal", model, "/queue")
     assert fal.submission(place, {}).url == f"{ORIGIN}/queue/{model}"
-    first, otherwise = fal.questions(place, ID)
+    first, otherwise, status = fal.questions(place, ID)
     assert (first.method, first.url, first.headers, first.body) == (
         "GET",
         f"{ORIGIN}/queue/{app}/requests/{ID}",
@@ -73,6 +73,7 @@ def test_a_request_is_asked_about_by_owner_and_alias_alone(model: str, app: str)
         b"",
     )
     assert (otherwise.method, otherwise.url) == ("GET", f"{ORIGIN}/queue/fal-ai/auto/requests/{ID}")
+    assert (status.method, status.url) == ("GET", f"{first.url}/status")
     cancellation = fal.cancellation(place, ID)
     assert (cancellation.method, cancellation.url) == ("PUT", f"{ORIGIN}/queue/{app}/requests/{ID}/cancel")
 
@@ -346,3 +347,37 @@ def test_whatever_comes_back_is_an_answer_or_none(found: Reply) -> None:
 )
 def test_a_400_is_the_last_word_only_if_it_says_what_has_failed(body: dict[str, Any], found: Running | Failed) -> None:
     assert fal.answer(reply(body, 400)) == found
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"code": "task_not_exist", "message": "no such task", "data": None}, 400),
+        ({"error": {"message": "no", "code": "invalid_request"}}, 400),
+        ({"detail": "Internal Server Error"}, 500),
+        ({"detail": "Something broke", "error_type": "internal_error"}, 500),
+    ],
+)
+def test_trouble_that_may_be_the_questions_own_ends_nothing_and_leads_to_the_next_question(
+    body: dict[str, Any], status: int
+) -> None:
+    with pytest.raises(NoReply):
+        fal.answer(reply(body, status))
+
+
+@pytest.mark.parametrize("word", ["FAILED", "failed", "ERROR"])
+def test_a_failed_request_has_failed_whatever_files_come_with_it(word: str) -> None:
+    found = fal.answer(reply({"status": word, "error": "no", "images": [{"url": "https://files.example/a.png"}]}))
+    assert found == Failed(Reason.GATEWAY_FAILED, "no")
+
+
+def test_files_of_a_request_that_is_still_at_work_are_not_its_last_word() -> None:
+    assert fal.answer(reply({"status": "IN_PROGRESS", "images": [{"url": "https://files.example/a.png"}]})) == Running()
+
+
+def test_a_picture_that_is_told_of_twice_is_one_and_latents_are_none() -> None:
+    file = {"url": "https://files.example/a.png"}
+    latents = {"debug_latents": {"url": "https://files.example/l.bin"}}
+    found = fal.answer(reply({"image": file, "images": [file], **latents}))
+    assert isinstance(found, Finished)
+    assert found.outputs == ("https://files.example/a.png",)

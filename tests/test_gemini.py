@@ -206,7 +206,6 @@ HELD_BACK = [
     "BLOCKLIST",
     "SPII",
     "RECITATION",
-    "LANGUAGE",
 ]
 
 
@@ -312,7 +311,7 @@ COMPLAINTS = {
     "a quota": (status(429, "RESOURCE_EXHAUSTED", "Quota exceeded."), Reason.RATE_LIMITED),
     "a relay's route": (
         reply({"error": {"message": "contents is required", "code": "invalid_request"}}, 400),
-        Reason.INVALID_INPUT,
+        Reason.MODEL_UNAVAILABLE,
     ),
     "a web page": (reply(b"<html>404</html>", 404), Reason.MODEL_UNAVAILABLE),
 }
@@ -360,3 +359,49 @@ def test_what_kind_a_picture_is_that_goes_in_by_its_address_is_said_where_the_ad
 def test_no_input_asks_for_words_instead_of_a_picture() -> None:
     sent = gemini.submission(route("gemini", "m:generateContent"), {"responseModalities": ["TEXT"], "seed": 7})
     assert json.loads(sent.body)["generationConfig"] == {"responseModalities": ["IMAGE"], "seed": 7}
+
+
+def test_a_language_that_it_does_not_speak_is_the_callers_to_change() -> None:
+    found = gemini.answer(reply({"candidates": [candidate(reason="LANGUAGE")]}))
+    assert found == Failed(Reason.INVALID_INPUT, "LANGUAGE")
+
+
+def test_a_support_code_tells_of_a_filter_where_the_reason_does_not() -> None:
+    stopped = {"finishReason": "OTHER", "finishMessage": "No. Support codes: 15236754"}
+    found = gemini.answer(reply({"candidates": [stopped]}))
+    assert isinstance(found, Failed)
+    assert found.reason is Reason.FILTERED
+
+
+def test_pictures_of_predict_are_kept_whatever_else_the_reply_holds() -> None:
+    found = gemini.answer(reply({"predictions": [{"bytesBase64Encoded": "aGk="}], "modelVersion": "imagen"}))
+    assert found == Finished(("data:;base64,aGk=",), several=False)
+
+
+def test_a_picture_by_its_address_is_a_picture() -> None:
+    part = {"fileData": {"mimeType": "image/png", "fileUri": "https://files.example/a.png"}}
+    found = gemini.answer(reply({"candidates": [{"content": {"parts": [part]}}]}))
+    assert found == Finished(("https://files.example/a.png",), several=False)
+
+
+def test_pictures_in_somebody_elses_bucket_are_lost_and_not_filtered() -> None:
+    found = gemini.answer(reply({"predictions": [{"gcsUri": "gs://theirs/a.png", "mimeType": "image/png"}]}))
+    assert isinstance(found, Failed)
+    assert found.reason is Reason.OUTPUT_LOST
+
+
+def test_what_stands_beside_the_contents_is_put_there() -> None:
+    beside = {
+        "safetySettings": [{"category": "A"}],
+        "systemInstruction": {"parts": []},
+        "tools": [{"googleSearch": {}}],
+    }
+    sent = json.loads(gemini.submission(BANANA, {"prompt": "a pier", "temperature": 1, **beside}).body)
+    assert {name: sent[name] for name in beside} == beside
+    assert sent["generationConfig"] == {"temperature": 1, "responseModalities": ["IMAGE"]}
+
+
+@pytest.mark.parametrize("picture", ["https://[oops/cat.png", "//", "s3:", 7])
+def test_a_strange_address_of_a_picture_is_handed_on(picture: Any) -> None:
+    sent = json.loads(gemini.submission(BANANA, {"prompt": "a pier", "images": [picture]}).body)
+    assert sent["contents"][0]["parts"][1]["fileData"]["fileUri"] == picture

@@ -124,3 +124,22 @@ def test_no_input_names_another_model_than_the_route() -> None:
 def test_whatever_comes_back_is_an_answer_or_none(found: Reply) -> None:
     understood(openai.answer, found)
     assert isinstance(understood(openai.complaint, found), Failed)
+
+
+def test_an_error_in_place_of_a_picture_tells_why_it_is_missing() -> None:
+    held_back = {"error": {"code": "OutputImageSensitiveContentDetected", "message": "held back"}}
+    found = openai.answer(reply({"data": [{"url": "https://files.example/a.png"}, held_back]}))
+    assert found == Finished(("https://files.example/a.png",), several=True, missing=("held back",))
+    assert openai.answer(reply({"data": [held_back]})) == Failed(Reason.FILTERED, "held back")
+
+
+def test_an_error_that_comes_as_a_success_is_believed_only_where_a_code_says_that_it_is_a_filters() -> None:
+    error = {"message": "no", "code": "moderation_blocked"}
+    assert openai.answer(reply({"error": error})) == Failed(Reason.FILTERED, "no")
+    with pytest.raises(NoReply):
+        openai.answer(reply({"data": [], "error": {"message": "busy", "code": "server_is_overloaded"}}))
+
+
+def test_a_stronger_code_than_the_parameter_counts() -> None:
+    error = {"message": "no", "param": "model", "code": "billing_hard_limit_reached"}
+    assert openai.complaint(reply({"error": error}, 400)).reason is Reason.GATEWAY_CREDIT

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import aws, catalogue, posting, store
+from darkroom import aws, catalogue, http, posting, store
 from darkroom.driver import GRACE_MS
 from darkroom.task import Status, Task
 from tests.conftest import (
@@ -245,6 +245,101 @@ def test_a_catalogue_that_lost_the_model_meanwhile_ends_the_task(
     assert (failure.code, failure.may_be_billed) == ("model_unavailable", False)
 
 
+@pytest.mark.parametrize("after", ["model", "inbox", "webhook"])
+def test_a_known_key_is_a_known_task_whatever_has_become_of_what_it_asked_for(
+    account: Account, wire: Wire, time: Clock, cat: str, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    wire.on("POST", KONTEXT_URL, prediction())
+    body = {"input": {"prompt": "a cat", "image": cat}, "webhook": "https://shop.example.com/hook"}
+    first = submit(body, model=KONTEXT)
+    if after == "model":
+        monkeypatch.setattr(catalogue.catalogue(), "models", {})
+    elif after == "inbox":
+        aws.s3().delete_object(Bucket=account.inbox, Key="default/cat.png")
+    else:
+        monkeypatch.setattr(http, "examine", lambda _: pytest.fail("nothing is looked at again"))
+    again = submit(body, model=KONTEXT)
+    assert (first["statusCode"], again["statusCode"], len(wire.requests)) == (201, 200, 1)
+    assert document(again)["id"] == document(first)["id"]
+
+
+def test_the_same_order_at_either_door_is_the_same_task(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", VECTORNODE, prediction())
+    model_input = {"prompt": "a cormorant"}
+    first = submit({"input": model_input}, model=IMAGEN, key="one")
+    sent = by_version(IMAGEN)
+    sent["headers"]["idempotency-key"] = "one"
+    again = call("submit", sent)
+    assert (again["statusCode"], document(again)["id"]) == (200, document(first)["id"])
+
+
+def test_everything_that_is_wrong_with_an_order_is_told_at_once(account: Account, wire: Wire, cat: str) -> None:
+    body = {"input": {"prompt": "a cat", "num_images": 99, "image": f"{cat}.gif"}, "webhook": "https://10.0.0.1/"}
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(http, "transport", http.Public)
+    answer = submit(body, model=KONTEXT)
+    monkey.undo()
+    fields = [fault["field"] for fault in document(answer)["errors"]]
+    assert (answer["statusCode"], sorted(fields)) == (
+        422,
+        ["input.image", "input.image", "input.num_images", "webhook"],
+    )
+
+
+def test_an_order_refers_to_no_more_files_than_can_be_looked_at(account: Account, wire: Wire, cat: str) -> None:
+    references = [f"s3://{account.inbox}/default/{number}.png" for number in range(21)]
+    answer = submit({"input": {"prompt": "a cat", "images": references}}, model="somebody/something")
+    assert "refers to 21 files" in document(answer)["detail"]
+    wire.on("POST", "https://vectornode.example/replicate/v1/models/somebody/something/predictions", prediction())
+    assert submit({"input": {"prompt": "a cat", "images": [cat] * 30}}, model="somebody/something")["statusCode"] == 201
+
+
+def test_a_relays_word_for_a_lost_reply_is_unknown_whatever_its_status(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    lost = {
+        "error": {"message": "上游错误", "type": "upstream_error", "code": "bad_response_status_code", "param": "524"}
+    }
+    account.put("gateways/quickrouter", "quickrouter-key")
+    wire.on("POST", QUICKROUTER, httpx.Response(429, json=lost))
+    ask()
+    assert outcomes(account.task()) == [("quickrouter", "unknown")]
+
+
+def test_a_gateway_that_the_catalogue_has_lost_lets_its_tasks_end_at_their_deadline(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.on("POST", VECTORNODE, prediction())
+    ask()
+    monkeypatch.delitem(catalogue.catalogue().gateways, "vectornode")
+    assert poll(account.task())[0] == "wait"
+    time.forward(31 * 60)
+    assert poll(account.task(), 1) == ("finalize", 0)
+    failure = account.task().failure
+    assert failure is not None
+    assert (failure.code, failure.may_be_billed) == ("timed_out", True)
+
+
+def test_a_task_that_holds_more_than_a_task_can_hold_says_so(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", VECTORNODE, prediction())
+    ask()
+    links = [f"https://replicate.delivery/{number}/{'x' * 700}.png" for number in range(200)]
+    wire.on("GET", f"{VECTORNODE.partition('/models')[0]}/predictions/gm72dcl0hqzg9dyozwvntt2wj0",
+            prediction("succeeded", output=links))  # fmt: skip
+    time.forward(7)
+    assert poll(account.task()) == ("finalize", 0)
+    task = account.task()
+    assert 0 < len(task.outputs) < 200
+    assert f"the last {200 - len(task.outputs)} of the outputs" in task.missing[0]
+
+
+def test_a_gateways_long_words_are_cut_in_bytes(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", VECTORNODE, httpx.Response(429, json={"detail": "满" * 5000}))
+    wire.on("POST", FAL.replace("api.quickrouter.ai", "vectornode.example"), GONE)
+    ask()
+    assert len(account.task().attempts[0]["detail"].encode()) in (254, 255, 256)
+
+
 def test_a_cancelled_task_is_not_posted_by_a_driver_that_read_it_before(
     account: Account, wire: Wire, time: Clock
 ) -> None:
@@ -255,8 +350,38 @@ def test_a_cancelled_task_is_not_posted_by_a_driver_that_read_it_before(
     store.ask_to_cancel(stale)
     time.forward(60)
     sent = len(wire.requests)
-    assert posting.post(stale, until=time.now + 200_000, patient=True).cancel
+    assert posting.post(stale, until=time.now + 200_000).cancel
     assert len(wire.requests) == sent
+
+
+def test_a_catalogue_that_lost_a_word_meanwhile_ends_the_task_and_says_which(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.delete("gateways/vectornode")
+    ask(num_images=4)
+    model = catalogue.catalogue().models[IMAGEN]
+    monkeypatch.setitem(catalogue.catalogue().models, IMAGEN, dataclasses.replace(model, routes=model.routes[:2]))
+    assert poll(account.task()) == ("wait", 2)  # they make one image in a call, and have no other word for it
+    monkeypatch.setitem(catalogue.catalogue().models, IMAGEN, model)
+
+
+def test_a_task_without_any_key_says_so_once(account: Account, wire: Wire, time: Clock) -> None:
+    account.delete("gateways/vectornode")
+    ask()
+    for turn in range(3):
+        time.forward(60)
+        assert poll(account.task(), turn)[0] == "wait"
+    (attempt,) = document(ask())["attempts"]
+    assert (attempt["route"], attempt["outcome"], attempt["code"]) == (None, "not_sent", "gateway_auth")
+    assert "has a key here" in attempt["detail"]
+
+
+def test_an_attempt_tells_the_price_where_it_is_known(account: Account, wire: Wire, time: Clock) -> None:
+    account.put("gateways/replicate", "replicate-key")
+    wire.on("POST", VECTORNODE, BUSY)
+    wire.on("POST", "https://api.replicate.com/v1/models/google/imagen-4/predictions", prediction())
+    first, second = document(ask())["attempts"]
+    assert ("price" in first, second["price"]) == (False, "0.04")
 
 
 # ---- A reply that is the picture -----------------------------------------------------------------------------------
@@ -327,6 +452,40 @@ def test_a_lost_reply_of_a_synchronous_gateway_is_never_posted_again(account: Ac
     assert len(wire.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, html="<!doctype html><title>gateway</title>"),
+        httpx.Response(200, json={"code": "who knows", "message": "what"}),
+        httpx.Response(200, content=b'{"predictions": [{"bytesBase64Encoded": "iVBOR'),
+        httpx.Response(200, json={"predictions": [{"bytesBase64Encoded": "!"}]}),
+    ],
+)
+@pytest.mark.usefixtures("synchronous")
+def test_a_reply_that_cannot_be_read_is_kept_and_never_posted_again(
+    account: Account, wire: Wire, time: Clock, answer: httpx.Response
+) -> None:
+    wire.on("POST", TOKAIFY, answer)
+    ask()
+    assert poll(account.task()) == ("finalize", 0)
+    task = account.task()
+    assert task.failure is not None
+    assert (task.failure.code, task.failure.may_be_billed) == ("output_lost", True)
+    assert account.files() == {task.ticket: answer.content}
+    assert str(task.ticket) in task.failure.message
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_an_outcome_that_is_known_to_be_unknown_is_told_at_once(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", TOKAIFY, httpx.Response(500))
+    ask()
+    assert poll(account.task()) == ("finalize", 0)
+    failure = account.task().failure
+    assert failure is not None
+    assert (failure.code, outcomes(account.task())) == ("submission_unknown", [("tokaify", "unknown")])
+
+
 @pytest.mark.usefixtures("synchronous")
 def test_a_reply_that_cannot_be_staged_is_not_posted_again(
     account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
@@ -336,15 +495,40 @@ def test_a_reply_that_cannot_be_staged_is_not_posted_again(
 
     wire.on("POST", TOKAIFY, DRAWN)
     ask()
+    monkeypatch.setattr(aws.s3(), "put_object", down)
+    assert poll(account.task()) == ("finalize", 0)
+    task = account.task()
+    assert task.failure is not None
+    assert (task.failure.code, len(wire.requests)) == ("submission_unknown", 1)
+    assert "could not be staged" in task.attempts[0]["detail"]
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_a_bucket_that_refuses_for_a_while_loses_no_staged_picture(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetObject")
+
+    wire.on("POST", TOKAIFY, DRAWN)
+    ask()
     with monkeypatch.context() as patch:
-        patch.setattr(aws.s3(), "put_object", down)
+        patch.setattr(aws.s3(), "get_object", denied)
         with pytest.raises(ClientError):
             poll(account.task())
-    time.forward(240)
-    poll(account.task(), 1)
-    failure = account.task().failure
-    assert failure is not None
-    assert (failure.code, len(wire.requests)) == ("submission_unknown", 1)
+    assert poll(account.task(), 1) == ("finalize", 0)
+    assert len(account.task().outputs) == 1
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_one_broken_picture_does_not_hold_back_the_others(account: Account, wire: Wire, time: Clock) -> None:
+    broken = {"bytesBase64Encoded": base64.b64encode(PICTURE[:60]).decode()}
+    wire.on("POST", TOKAIFY, httpx.Response(200, json={"predictions": [*DRAWN.json()["predictions"], broken]}))
+    ask(num_images=2)
+    poll(account.task())
+    call("finalize", step(account.task()))
+    task = account.task()
+    assert (task.status, len(task.images), len(task.missing)) == (Status.SUCCEEDED, 1, 1)
 
 
 @pytest.mark.usefixtures("synchronous")

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from darkroom import complaints
 from darkroom.answer import Answer, Failed, Finished, Running
 from darkroom.dialects import replicate
 from darkroom.errors import NoReply, Reason
@@ -218,7 +217,7 @@ def test_both_words_for_an_end_before_its_time_mean_canceled(word: str) -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        *("starting", "processing", "queued", "booting", "SUCCEEDED", "Failed", "succeeded ", "", "cancelled"),
+        *("starting", "processing", "queued", "booting", "succeeded ", "", "cancelled"),
         *(None, 0, True, ["succeeded"], {"status": "failed"}),
     ],
 )
@@ -254,8 +253,20 @@ def test_a_failure_without_words_is_a_failure(members: dict[str, Any]) -> None:
     assert found.message.strip()
 
 
-def test_complaints_are_read_as_everywhere() -> None:
-    assert replicate.complaint is complaints.read
+@pytest.mark.parametrize("title", ["Invalid version or not permitted", "Input validation failed", None])
+def test_a_version_that_is_gone_is_known_by_the_title_of_its_problem(title: str | None) -> None:
+    found = replicate.complaint(reply({"title": title, "detail": "Whatever it says.", "status": 422}, 422))
+    gone = title == "Invalid version or not permitted"
+    assert found == Failed(Reason.MODEL_UNAVAILABLE if gone else Reason.INVALID_INPUT, "Whatever it says.")
+
+
+def test_letters_large_or_small_are_one_word() -> None:
+    assert answer("SUCCEEDED", output=PNG) == answer("succeeded", output=PNG)
+
+
+def test_a_code_says_why_a_prediction_has_failed() -> None:
+    error = {"message": "no", "code": "content_policy_violation"}
+    assert answer("failed", error=error) == Failed(Reason.FILTERED, "no")
 
 
 @given(anything)

@@ -163,7 +163,7 @@ def test_only_who_holds_the_claim_may_say_what_became_of_it() -> None:
     assert kept(store.keep_ticket(noted, "t", ATTEMPT)).attempts == (ATTEMPT, ATTEMPT)
 
 
-def test_a_write_that_the_sdk_repeats_appends_once() -> None:
+def test_a_write_that_the_sdk_repeats_appends_once(time: Clock) -> None:
     claimed = reached(Status.SUBMITTING)
     first, again = kept(store.note(claimed, ATTEMPT)), kept(store.note(claimed, ATTEMPT))
     assert first.attempts == again.attempts == (ATTEMPT,)
@@ -180,7 +180,11 @@ def test_the_last_word_is_heard_from_the_status_that_was_seen(time: Clock) -> No
     store.claim(accepted, "one", ROUTE, LEASE, DUE)
     assert store.hear(accepted, FAILED, DUE) is None
     heard = kept(store.hear(store.read(accepted.task_id), FAILED, DUE, ATTEMPT))
-    assert (heard.status, heard.failure, heard.attempts) == (Status.COLLECTING, store.failure(FAILED), (ATTEMPT,))
+    assert (heard.status, heard.failure, heard.attempts) == (
+        Status.COLLECTING,
+        store.failure(FAILED, accepted=False),
+        (ATTEMPT,),
+    )
     assert (heard.answered, heard.due) == (time.now, DUE)
 
 
@@ -190,7 +194,7 @@ def test_images_do_not_end_a_task_of_which_a_failure_was_heard(time: Clock) -> N
     failed = kept(store.hear(collecting, FAILED, DUE))
     assert store.end(collecting, ended(collecting)) is None
     end = replace(ended(failed, images=()), status=Status.FAILED)
-    assert kept(store.end(failed, end)).failure == store.failure(FAILED)
+    assert kept(store.end(failed, end)).failure == store.failure(FAILED, accepted=True)
 
 
 def test_a_ticket_comes_with_its_time_and_leaves_the_route_as_it_was_claimed(time: Clock) -> None:

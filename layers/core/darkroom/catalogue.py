@@ -26,6 +26,7 @@ DIALECTS = {
 }
 #: What a model may be called: segments that cannot lead out of an address, and perhaps a version.
 NAME = r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*(:[\w.-]+)?"
+NAME_CAP = 256
 #: How a gateway wants its key, unless it says otherwise.
 AUTH = "Authorization: Bearer {key}"
 
@@ -59,7 +60,7 @@ class Catalogue:
         if name in self.models and "*" not in name:
             return self.models[name]
         fitting = [known for known in self.models if "*" in known and re.fullmatch(_expression(known), name)]
-        if fitting and re.fullmatch(NAME, name, re.ASCII):
+        if fitting and len(name) <= NAME_CAP and re.fullmatch(NAME, name, re.ASCII):
             found = self.models[max(fitting, key=len)].called(name)
             if routes := tuple(each for each in found.routes if re.fullmatch(DIALECTS[each.dialect], each.model)):
                 return replace(found, routes=routes)
@@ -96,8 +97,8 @@ def _gateway(entry: Any, path: Path) -> Gateway:
     found = _table(entry, path, url=str, dialects=dict, auth=(str, AUTH))
     name = str(path[-1])
     _demand(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name), "a gateway's name is of a-z, 0-9 and -", path)
-    plain = re.fullmatch(r"https://\w[\w.-]*(:\d{1,5})?", found["url"], re.ASCII)
-    _demand(plain, "url must be https:// and a host, without a path", (*path, "url"))
+    plain = re.fullmatch(r"https://\w[\w.-]*(:(443|8443))?", found["url"], re.ASCII)
+    _demand(plain, "url must be https:// and a host, without a path, at port 443 or 8443", (*path, "url"))
     _demand(
         re.fullmatch(r"[\w-]+: [ -~]*\{key\}[ -~]*", found["auth"], re.ASCII),
         "auth must be a header with {key} in its value, like 'Authorization: Key {key}'",

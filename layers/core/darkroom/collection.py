@@ -48,9 +48,10 @@ def settle(task: Task, origin: str) -> Task:
     """
     if task.failure:
         return ending.end(task, (), origin)
-    images, missing = _collect(task)
+    images, missing, spoiled = _collect(task)
     if missing and not _lost(task):
         raise OutputUnavailable("; ".join(missing))
+    missing = (*missing, *spoiled)
     if not images:
         word = Failed(
             Reason.OUTPUT_LOST, f"The images were made, but could not be copied in time: {'; '.join(missing)}"
@@ -61,16 +62,16 @@ def settle(task: Task, origin: str) -> Task:
     return ending.end(task, images, origin, (*task.missing, *missing))
 
 
-def _collect(task: Task) -> tuple[tuple[Image, ...], tuple[str, ...]]:
-    """The outputs that could be stored, and why the others could not."""
-    images, missing = [], [] if task.outputs else ["the gateway's outputs are not on record"]
+def _collect(task: Task) -> tuple[tuple[Image, ...], tuple[str, ...], tuple[str, ...]]:
+    """The outputs that were stored, why others could not be now, and why some never will: what is staged stays so."""
+    images, missing, spoiled = [], [] if task.outputs else ["the gateway's outputs are not on record"], list[str]()
     until = clock.now() + COLLECT_MS
     for index, output in enumerate(task.outputs):
         try:
             images.append(_store(task, index, output, (until - clock.now()) / 1000))
         except OutputUnavailable as error:
-            missing.append(str(error))
-    return tuple(images), tuple(missing)
+            (spoiled if gallery.staged(output) else missing).append(str(error))
+    return tuple(images), tuple(missing), tuple(spoiled)
 
 
 def _put_record(task: Task, images: tuple[Image, ...]) -> None:

@@ -4,10 +4,12 @@ What gateways say when they say no: one taxonomy over all of them.
 Decided by codes where there are any, else by the status, and never by the words: those are for people, change without
 notice and are Chinese at some gateways. The shapes: a problem document or `{"detail"}` (Replicate, fal), a list of
 `{"type", "msg"}` in `detail` (fal), google.rpc.Status (Google), `{"error": {"message", "type", "code"}}` (OpenAI and
-the relays of the one-api family), and these relays' flat `{"code", "message"}`.
+the relays of the one-api family), and these relays' flat `{"code", "message"}`. Of a code with dots in it, what stands
+before the first one counts.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from darkroom.answer import Failed
@@ -21,13 +23,24 @@ _CODES = {
     "pre_consume_token_quota_failed": Reason.GATEWAY_CREDIT,
     "quota_not_enough": Reason.GATEWAY_CREDIT,
     "model_not_found": Reason.MODEL_UNAVAILABLE,
+    "entitlement_total_limit_exceeded": Reason.GATEWAY_CREDIT,
     "sensitive_words_detected": Reason.FILTERED,
     "prompt_blocked": Reason.FILTERED,
+    "violation_fee": Reason.FILTERED,  # a fee for every try
     # OpenAI
     "billing_hard_limit_reached": Reason.GATEWAY_CREDIT,
+    "billing_not_active": Reason.GATEWAY_CREDIT,
     "invalid_api_key": Reason.GATEWAY_AUTH,
     "rate_limit_exceeded": Reason.RATE_LIMITED,
     "moderation_blocked": Reason.FILTERED,
+    # OpenAI's models at Azure and at ByteDance's Ark
+    "content_filter": Reason.FILTERED,
+    "contentFilter": Reason.FILTERED,
+    "ResponsibleAIPolicyViolation": Reason.FILTERED,
+    "InputTextSensitiveContentDetected": Reason.FILTERED,
+    "InputImageSensitiveContentDetected": Reason.FILTERED,
+    "OutputImageSensitiveContentDetected": Reason.FILTERED,
+    "AccountOverdueError": Reason.GATEWAY_CREDIT,
     # OpenAI's and fal's
     "content_policy_violation": Reason.FILTERED,
     # fal: its errors of the model come with statuses that say the rest
@@ -42,6 +55,7 @@ _CODES = {
     "FAILED_PRECONDITION": Reason.GATEWAY_AUTH,  # not from this place, or not without an account for billing
     "RATE_LIMIT_EXCEEDED": Reason.RATE_LIMITED,
     "RESOURCE_EXHAUSTED": Reason.RATE_LIMITED,
+    "PUBLIC_ERROR_UNSAFE_GENERATION": Reason.FILTERED,
     "NOT_FOUND": Reason.MODEL_UNAVAILABLE,
     "INVALID_ARGUMENT": Reason.INVALID_INPUT,
 }
@@ -61,10 +75,40 @@ _STATUSES = {
 }
 
 
+#: What relays of the one-api family say when they have lost an upstream's reply to a request that they handed on.
+_LOST = {
+    "bad_response", "bad_response_body", "read_response_body_failed", "empty_response", "do_request_failed",
+    "channel:response_time_exceeded",
+}  # fmt: skip
+
+
 def read(reply: Reply) -> Failed:
     """What a reply that is an error complains about: the reason, and the gateway's own words."""
-    known = (reason for code in codes(reply) if (reason := _CODES.get(code)))
-    return Failed(next(known, _STATUSES.get(reply.status, Reason.GATEWAY_FAILED)), words(reply))
+    reason = known(codes(reply)) or _STATUSES.get(reply.status, Reason.GATEWAY_FAILED)
+    return Failed(reason, words(reply))
+
+
+def of_accepted(reply: Reply) -> Reason:
+    """Why a request that was accepted has failed: what is wrong with it, or else that it just has."""
+    reason = read(reply).reason
+    return reason if reason in (Reason.FILTERED, Reason.INVALID_INPUT) else Reason.GATEWAY_FAILED
+
+
+def known(codes: Iterable[str]) -> Reason | None:
+    """What the first of the codes that are known means."""
+    return next((reason for code in codes if (reason := _CODES.get(code.partition(".")[0]))), None)
+
+
+def status(reply: Reply) -> int:
+    """
+    The status that counts. A relay may answer with one that its operator has chosen, and tell the upstream's in
+    `param`, or that it has lost the upstream's reply (502).
+    """
+    found = codes(reply)
+    upstream = parameter(reply) or ""
+    if "bad_response_status_code" in found and re.fullmatch(r"[1-5]\d\d", upstream, re.ASCII):
+        return int(upstream)
+    return 502 if _LOST & set(found) else reply.status
 
 
 def codes(reply: Reply) -> tuple[str, ...]:
@@ -78,6 +122,11 @@ def parameter(reply: Reply) -> str | None:
     error = _document(reply).get("error")
     name = error.get("param") if isinstance(error, dict) else None
     return name if isinstance(name, str) else None
+
+
+def title(reply: Reply) -> Any:
+    """The title of a problem document: a name for the kind of problem, not words about this one (RFC 9457)."""
+    return _document(reply).get("title")
 
 
 def words(reply: Reply) -> str:
@@ -116,6 +165,8 @@ def _codes(document: dict[str, Any]) -> Iterator[Any]:
     error = document.get("error")
     if isinstance(error, dict):
         yield from (each.get("reason") for each in objects(error.get("details")))
+        inner = error.get("innererror") or error.get("inner_error")
+        yield inner.get("code") if isinstance(inner, dict) else None
         yield from (error.get("code"), error.get("type"), error.get("status"))
     yield from (each.get("type") for each in objects(document.get("detail")))
     yield from (document.get("code"), document.get("error_type"))

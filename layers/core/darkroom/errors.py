@@ -31,7 +31,10 @@ from typing import Any
 
 
 class Reason(Enum):
-    """Why a task ended without images: (code for callers, worth another try, may have been billed)."""
+    """
+    Why a task ended without images: (code for callers, worth another try, may have been billed even if no gateway has
+    accepted the request).
+    """
 
     INVALID_INPUT = ("invalid_input", False, False)  # the gateway would not do this, whoever asks
     FILTERED = ("filtered", False, True)  # a safety filter held back the prompt, or every picture
@@ -123,6 +126,7 @@ class InvalidOrder(CallerError):
     def __init__(self, faults: list[dict[str, str]]) -> None:
         detail = "".join(f"- {fault['field']}: {fault['message']}\n" for fault in faults)
         super().__init__(detail, errors=faults)
+        self.faults = faults
 
 
 class KeyReused(CallerError):

@@ -74,12 +74,12 @@ def reply_key(task_id: str, nonce: str) -> str:
 
 
 def staged_reply(name: str) -> bytes | None:
-    """The reply that was staged under a key; None if there is none."""
+    """The reply that was staged under a key; None if there is none. Who calls this may list the bucket, so S3 says."""
     try:
         with aws.s3().get_object(Bucket=settings.images_bucket(), Key=name)["Body"] as body:
             return body.read()
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
             raise
         return None
 

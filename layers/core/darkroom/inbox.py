@@ -12,22 +12,24 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from darkroom import aws, settings
-from darkroom.errors import InvalidOrder
 
 #: Seconds for which a link lives: long enough for a gateway's queue.
 PRESIGNED_S = 3600
+#: Files that one order may refer to.
+REFERENCES = 20
 
 _SCHEME = "s3://"
 #: The one input that may begin with anything.
 _PROMPT = "prompt"
 
 
-def examine(model_input: Mapping[str, Any], tenant: str) -> None:
-    """Raises InvalidOrder for references to what is not there, or not this tenant's."""
-    said = [(name, each) for name, value in model_input.items() if name != _PROMPT for each in _references(value)]
-    faults = ((name, _fault(reference, tenant)) for name, reference in said)
-    if found := [{"field": f"input.{name}", "message": fault} for name, fault in faults if fault]:
-        raise InvalidOrder(found)
+def faults(model_input: Mapping[str, Any], tenant: str) -> list[dict[str, str]]:
+    """What is wrong with an input's references: what is not there, or not this tenant's; as {"field", "message"}."""
+    said = {(name, each) for name, value in model_input.items() if name != _PROMPT for each in _references(value)}
+    if len(said) > REFERENCES:
+        return [{"field": "input", "message": f"refers to {len(said)} files of the inbox; {REFERENCES} are the most"}]
+    found = ((name, _fault(reference, tenant)) for name, reference in sorted(said))
+    return [{"field": f"input.{name}", "message": fault} for name, fault in found if fault]
 
 
 def presigned(model_input: Mapping[str, Any], tenant: str) -> dict[str, Any]:

@@ -24,14 +24,19 @@ from darkroom import (
     wire,
 )
 from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom.dialects import Dialect
 from darkroom.driver import Next, Step
-from darkroom.errors import ForbiddenAddress, NoReply, NotSent, Reason, UnknownModel
-from darkroom.route import Route
+from darkroom.errors import CatalogueError, ForbiddenAddress, NoReply, NotSent, Reason, UnknownModel
+from darkroom.route import Route, dialect_of
 from darkroom.task import Status, Task
 from darkroom.wire import Reply, Request
 
 #: Seconds for a question, or for asking the gateway to stop.
 QUESTION_S = 10.0
+#: Bytes of all outputs of a task; how often it says what is missing, and in how many characters: it is one item.
+OUTPUTS_CAP, MISSING, MISSING_CAP = 64_000, 20, 500
+#: Statuses of a gateway that does not know what it is asked under this address, and may under another.
+UNKNOWN_THERE = (400, 404, 405, 500)
 #: Bytes of an answer: it may hold pictures inline, in base64.
 ANSWER_CAP = 32_000_000
 
@@ -68,20 +73,20 @@ def visit(task: Task, step: Step, *, until: int) -> tuple[Next, int]:
 
 def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
     if task.cancel:
-        return _hear(task, Failed(Reason.CANCELED, "Canceled before anything was sent to a gateway."))
+        return _hear(task, Failed(Reason.CANCELED, "Canceled before any gateway had accepted it."))
     if clock.now() >= task.deadline:
         return _hear(task, _never_accepted(task))
-    posted = posting.post(task, until=until, patient=True)
+    posted = posting.post(task, until=until)
     match posted.status:
         case Status.ACCEPTED:
             return "wait", _until(posted.deadline, posting.pause(posted) or schedule.backoff(step.turn + 1))
         case Status.SUBMITTING:
             return _wait_for_the_claim(posted)
-        case Status.RUNNING if dialects.queue(_route(posted)) is None:
+        case Status.RUNNING if dialects.queue(dialect_of(posted.route or "")) is None:
             return _ask(posted)
         case Status.RUNNING:
             model = catalogue.catalogue().model(task.model)
-            return "wait", schedule.first(submission.expected(model, posted.route))
+            return "wait", schedule.first(submission.expected(model, posted.route or ""))
         case _:
             return "finalize", 0
 
@@ -123,11 +128,12 @@ def _look_again(task: Task) -> tuple[Next, int]:
 
 def _answer(task: Task) -> Answer:
     """The gateway's answer; Running for whatever cannot be understood or heard."""
-    route = _route(task)
+    dialect = dialect_of(task.route or "")
+    if (queue := dialects.queue(dialect)) is None:
+        return _read(task, dialects.of(dialect))
+    if (route := _route(task)) is None:
+        return Running()
     ticket = task.ticket or ""
-    queue = dialects.queue(route)
-    if queue is None:
-        return _read(task, route)
     for question in queue.questions(route, ticket):
         try:
             reply = http.send(_signed(route, question), deadline=QUESTION_S, cap=ANSWER_CAP)
@@ -140,21 +146,23 @@ def _answer(task: Task) -> Answer:
             return _staged(task, queue.answer(reply))
         except NoReply:
             logger.warning("answer not understood", task_id=task.task_id, status=reply.status)
+            if not reply.ok and reply.status not in UNKNOWN_THERE:
+                break
     return Running()
 
 
-def _read(task: Task, route: Route) -> Answer:
+def _read(task: Task, dialect: Dialect) -> Answer:
     """The answer of a synchronous dialect, from its staged reply; there is nobody to ask again."""
     try:
-        return _staged(task, dialects.of(route).answer(Reply(200, {}, gallery.staged_reply(task.ticket or "") or b"")))
+        return _staged(task, dialect.answer(Reply(200, {}, gallery.staged_reply(task.ticket or "") or b"")))
     except NoReply as error:
-        return Failed(Reason.OUTPUT_LOST, f"The reply of the gateway cannot be read: {error}")
+        return Failed(Reason.OUTPUT_LOST, f"The gateway's reply cannot be read, and is kept as {task.ticket}: {error}")
 
 
 def _cancel(task: Task) -> None:
     """Ask the gateway to stop. Whether it does, its next answer tells."""
-    route = _route(task)
-    if (queue := dialects.queue(route)) is None:
+    queue, route = dialects.queue(dialect_of(task.route or "")), _route(task)
+    if queue is None or route is None:
         return
     request = queue.cancellation(route, task.ticket or "")
     try:
@@ -164,8 +172,13 @@ def _cancel(task: Task) -> None:
         logger.warning("cancellation unanswered", task_id=task.task_id, reason=type(error).__name__)
 
 
-def _route(task: Task) -> Route:
-    return catalogue.catalogue().route(task.route or "")
+def _route(task: Task) -> Route | None:
+    """None if the catalogue has lost the gateway meanwhile: then nobody can be asked."""
+    try:
+        return catalogue.catalogue().route(task.route or "")
+    except CatalogueError:
+        logger.exception("the gateway of a running task is not in the catalogue", task_id=task.task_id)
+        return None
 
 
 def _signed(route: Route, request: Request) -> Request:
@@ -200,14 +213,18 @@ def _staged(task: Task, answer: Answer) -> Answer:
     """
     if not isinstance(answer, Finished):
         return answer
-    outputs, missing = list[str](), list(answer.missing)
+    outputs, missing, room = list[str](), [each[:MISSING_CAP] for each in answer.missing[:MISSING]], OUTPUTS_CAP
     for index, output in enumerate(answer.outputs):
         try:
             content = wire.inline(output)
         except NoReply as error:
             missing.append(str(error))
             continue
-        outputs.append(output if content is None else gallery.stage(task.task_id, index, content))
+        kept = output if content is None else gallery.stage(task.task_id, index, content)
+        if (room := room - len(kept.encode())) < 0:
+            missing.append(f"the last {len(answer.outputs) - index} of the outputs are more than a task can hold")
+            break
+        outputs.append(kept)
     if not outputs:
         raise NoReply("; ".join(missing))
     return replace(answer, outputs=tuple(outputs), missing=tuple(missing))

@@ -46,7 +46,7 @@ def forget() -> None:
 @lru_cache(maxsize=64)
 def _gateway(_stack: str, name: str, _age: int) -> str | None:
     try:
-        return _read(f"gateways/{name}")
+        return _read(f"gateways/{name}", max_age=0)
     except SettingMissing:
         return None
 
@@ -56,10 +56,10 @@ def _provider() -> SSMProvider:
     return SSMProvider(boto3_client=aws.ssm())
 
 
-def _read(name: str) -> str:
+def _read(name: str, max_age: int = MAX_AGE) -> str:
     path = f"/{settings.stack()}/{name}"
     try:
-        value = _provider().get(path, max_age=MAX_AGE, decrypt=True)
+        value = _provider().get(path, max_age=max_age, decrypt=True)
     except GetParameterError as error:
         if not isinstance(error.__context__, aws.ssm().exceptions.ParameterNotFound):
             raise

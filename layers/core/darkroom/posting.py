@@ -17,10 +17,12 @@ from enum import Enum
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom import catalogue, clock, dialects, driver, gallery, http, inbox, keys, routing, store
+from darkroom import catalogue, clock, complaints, dialects, driver, gallery, http, inbox, keys, routing, store
 from darkroom.answer import Failed
 from darkroom.errors import ForbiddenAddress, InvalidOrder, NoReply, NotSent, Reason, UnknownModel
+from darkroom.route import dialect_of
 from darkroom.routing import Way
 from darkroom.task import Status, Task
 from darkroom.wire import Reply, Request
@@ -32,6 +34,8 @@ POST_S, RESERVE_S, ENOUGH_S = 20.0, 4.0, 20.0
 DRAW_S, STAGE_S, ENOUGH_TO_DRAW_S = 150.0, 30.0, 120.0
 #: Bytes of a reply: four pictures of 2K in base64 come close to 40 million.
 REPLY_CAP = 48_000_000
+#: Bytes that are kept of what a gateway said at each attempt.
+DETAIL_CAP = 256
 #: A lease outlives its invocation by this, so that no zombie posts after it has run out.
 LEASE_MARGIN_MS = 30_000
 #: What a task's record says when there is nobody to post to.
@@ -51,13 +55,13 @@ class Verdict(Enum):
     UNKNOWN = "unknown"  # it may have been accepted
 
 
-def post(task: Task, *, until: int, patient: bool) -> Task:
+def post(task: Task, *, until: int) -> Task:
     """
     Have an accepted task made: on the first route whose turn it is, and, as long as it is certain that nobody has
     accepted it, on the next. The task as it stands then; `collecting` if it cannot be made.
 
-    until: when this invocation ends, ms; posts only if there is time enough to see it through. patient: whether to wait
-    for synchronous dialects, too.
+    until: when this invocation ends, ms. Posts only if there is time enough to see it through; whoever answers a caller
+    never has enough for a synchronous dialect.
     """
     while task.status is Status.ACCEPTED:
         try:
@@ -69,9 +73,12 @@ def post(task: Task, *, until: int, patient: bool) -> Task:
         way, pause = routing.turn(possible, task.attempts, clock.now())
         if way is None and pause is None:
             return _give_up(task, task.attempts[-1]["detail"])
-        if way is None or not _time_for(way, until, patient):
+        if way is None or not _time_for(way, until):
             return task
-        request = _request(task, way)
+        try:
+            request = _request(task, way)
+        except (TypeError, ValueError) as error:
+            return _give_up(task, f"This input cannot be put into a request: {error}", Reason.INVALID_INPUT)
         lease = until + LEASE_MARGIN_MS
         due = max(task.due or 0, lease + driver.GRACE_MS)
         claimed = store.claim(task, clock.nonce(), way.route.name, lease, due)
@@ -104,7 +111,7 @@ def recover(task: Task) -> Task | None:
     Keep the reply to a synchronous POST that was staged before its holder was lost. None if there is none, or if
     somebody else has moved the task.
     """
-    if task.route is None or task.nonce is None or dialects.queue(catalogue.catalogue().route(task.route)):
+    if task.route is None or task.nonce is None or dialects.queue(dialect_of(task.route)):
         return None
     ticket = gallery.reply_key(task.task_id, task.nonce)
     if gallery.staged_reply(ticket) is None:
@@ -112,16 +119,16 @@ def recover(task: Task) -> Task | None:
     return store.keep_ticket(task, ticket, _attempt(task, Verdict.ACCEPTED, "found in staging"))
 
 
-def verdict(status: int, reason: Reason) -> Verdict:
+def verdict(status: int, reason: Reason, *, handed_on: bool = True) -> Verdict:
     """
     What a reply to the paid POST says that is not 2xx, by its status and the reason that it gives.
 
-    A relay's 503 for a model means that it found nobody to hand the request on to.
+    handed_on: whether a relay may have handed the request on; a 503 with `model_not_found` says that it found nobody.
     """
     match status, reason:
-        case 408, _:
+        case 408 | 409 | 424 | 499, _:
             return Verdict.UNKNOWN
-        case 503, Reason.MODEL_UNAVAILABLE:
+        case 503, _ if not handed_on:
             return Verdict.REFUSED
         case _ if not 300 <= status < 500:
             return Verdict.UNKNOWN
@@ -133,14 +140,15 @@ def verdict(status: int, reason: Reason) -> Verdict:
             return Verdict.REJECTED
 
 
-def _time_for(way: Way, until: int, patient: bool) -> bool:
-    remaining = (until - clock.now()) / 1000
-    return remaining >= ENOUGH_S if dialects.queue(way.route) else patient and remaining >= ENOUGH_TO_DRAW_S
+def _time_for(way: Way, until: int) -> bool:
+    return until - clock.now() >= 1000 * (ENOUGH_S if dialects.queue(way.route.dialect) else ENOUGH_TO_DRAW_S)
 
 
 def _post(claimed: Task, way: Way, request: Request, until: int) -> Task:
     remaining = (until - clock.now()) / 1000
-    deadline = min(POST_S, remaining - RESERVE_S) if dialects.queue(way.route) else min(DRAW_S, remaining - STAGE_S)
+    deadline = (
+        min(POST_S, remaining - RESERVE_S) if dialects.queue(way.route.dialect) else min(DRAW_S, remaining - STAGE_S)
+    )
     try:
         reply = http.send(request, deadline=deadline, cap=REPLY_CAP)
     except (NotSent, ForbiddenAddress) as error:
@@ -153,26 +161,28 @@ def _post(claimed: Task, way: Way, request: Request, until: int) -> Task:
 def _request(task: Task, way: Way) -> Request:
     """The paid POST; its input's references to the inbox become links that last as long as the gateway needs them."""
     native_input = inbox.presigned(way.native_input, task.tenant)
-    request = dialects.of(way.route).submission(way.route, native_input)
+    request = dialects.of(way.route.dialect).submission(way.route, native_input)
     return request.authorized(way.route.gateway.credentials(keys.gateway(way.route.gateway.name) or ""))
 
 
 def _accepted(claimed: Task, way: Way, reply: Reply) -> Task:
-    queue = dialects.queue(way.route)
+    queue = dialects.queue(way.route.dialect)
     try:
-        if queue:
-            ticket = queue.ticket(reply)
-        else:
-            dialects.of(way.route).answer(reply)
-            ticket = gallery.stage_reply(claimed.task_id, claimed.nonce or "", reply.body)
+        ticket = queue.ticket(reply) if queue else gallery.stage_reply(claimed.task_id, claimed.nonce or "", reply.body)
     except NoReply as error:
         return _unknown(claimed, _attempt(claimed, Verdict.UNKNOWN, str(error), way, reply))
+    except (ClientError, BotoCoreError) as error:
+        logger.exception("the reply could not be staged", extra={"task_id": claimed.task_id})
+        lost = f"The reply came, and could not be staged: {type(error).__name__}"
+        return _unknown(claimed, _attempt(claimed, Verdict.UNKNOWN, lost, way, reply))
     return store.keep_ticket(claimed, ticket, _attempt(claimed, Verdict.ACCEPTED, "", way, reply)) or claimed
 
 
 def _refused(claimed: Task, way: Way, reply: Reply) -> Task:
-    complaint = dialects.of(way.route).complaint(reply)
-    found = verdict(reply.status, complaint.reason)
+    complaint = dialects.of(way.route.dialect).complaint(reply)
+    found = verdict(
+        complaints.status(reply), complaint.reason, handed_on="model_not_found" not in complaints.codes(reply)
+    )
     attempt = _attempt(claimed, found, complaint.message, way, reply) | {"code": complaint.reason.code}
     match found:
         case Verdict.UNKNOWN:
@@ -192,9 +202,9 @@ def _unknown(claimed: Task, attempt: dict[str, Any]) -> Task:
     return store.note(claimed, attempt) or claimed
 
 
-def _give_up(task: Task, why: str) -> Task:
-    """No gateway of the model has it."""
-    word = Failed(Reason.MODEL_UNAVAILABLE, why)
+def _give_up(task: Task, why: str, reason: Reason = Reason.MODEL_UNAVAILABLE) -> Task:
+    """No gateway will ever make it."""
+    word = Failed(reason, why)
     return store.hear(task, word, clock.now() + driver.GRACE_MS) or store.read(task.task_id)
 
 
@@ -206,6 +216,11 @@ def _remark(task: Task) -> Task:
     return store.remark(task, nowhere | {"code": Reason.GATEWAY_AUTH.code}) or task
 
 
+def _cut(detail: str) -> str:
+    """As much of a gateway's words as dozens of attempts leave room for in one item of the table."""
+    return detail.encode()[:DETAIL_CAP].decode(errors="ignore")
+
+
 def _attempt(
     claimed: Task, verdict: Verdict, detail: str, way: Way | None = None, reply: Reply | None = None
 ) -> dict[str, Any]:
@@ -215,7 +230,7 @@ def _attempt(
     price: US dollars for an image there. retry_after: what the gateway asked for, s.
     """
     now = clock.now()
-    attempt: dict[str, Any] = {"route": claimed.route, "outcome": verdict.value, "detail": detail[:512], "at": now}
+    attempt: dict[str, Any] = {"route": claimed.route, "outcome": verdict.value, "detail": _cut(detail), "at": now}
     if way and way.route.price is not None:
         attempt["price"] = str(way.route.price)
     if reply is not None:

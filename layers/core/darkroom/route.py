@@ -52,6 +52,11 @@ class Route:
         return self.gateway.url + self.gateway.dialects[self.dialect]
 
 
+def dialect_of(name: str) -> str:
+    """The dialect of a route by the route's name."""
+    return name.split("/")[1]
+
+
 @dataclass(frozen=True)
 class Model:
     """

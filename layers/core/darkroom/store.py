@@ -81,12 +81,13 @@ def release(task: Task, attempt: dict[str, Any]) -> Task | None:
 
 def remark(task: Task, attempt: dict[str, Any]) -> Task | None:
     """accepted, with on record why there was no POST."""
-    return items.change(task, Attr("status").eq(Status.ACCEPTED), {"nonce": task.nonce}, append={"attempts": attempt})
+    status = {"status": Status.ACCEPTED}
+    return items.change(task, Attr("status").eq(Status.ACCEPTED), status, append={"attempts": attempt})
 
 
 def note(task: Task, attempt: dict[str, Any]) -> Task | None:
-    """submitting, with what became of the POST on record: nothing certain."""
-    return items.change(task, _claimed(task), {"lease": task.lease}, append={"attempts": attempt})
+    """submitting, with what became of the POST on record: nothing certain. Its holder is done, so the lease is over."""
+    return items.change(task, _claimed(task), {"lease": clock.now()}, append={"attempts": attempt})
 
 
 def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] | None = None) -> Task | None:
@@ -100,7 +101,7 @@ def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] 
         case Finished():
             put |= {"outputs": list(word.outputs), "several": word.several, "missing": list(word.missing)}
         case Failed():
-            put["failure"] = dataclasses.asdict(failure(word))
+            put["failure"] = dataclasses.asdict(failure(word, accepted=task.ticket is not None))
     unchanged = _claimed(task) if task.status is Status.SUBMITTING else Attr("status").eq(task.status)
     if task.status.terminal:
         return None
@@ -192,9 +193,10 @@ def undelivered(task: Task, attempt: dict[str, Any], due: int) -> Task | None:
     return items.change(task, Attr("delivery").eq(Delivery.PENDING), {"due": due}, append={"deliveries": attempt})
 
 
-def failure(word: Failed) -> Failure:
-    """A gateway's last word as it stands on the task."""
-    return Failure(word.reason.code, word.message[:MESSAGE_CAP], word.reason.retryable, word.reason.may_be_billed)
+def failure(word: Failed, *, accepted: bool) -> Failure:
+    """A last word as it stands on the task. What a gateway has accepted it may have billed, whatever came of it."""
+    reason = word.reason
+    return Failure(reason.code, word.message[:MESSAGE_CAP], reason.retryable, accepted or reason.may_be_billed)
 
 
 def due_shard(task_id: str) -> str:

@@ -28,7 +28,7 @@ from darkroom import (
     task,
     timings,
 )
-from darkroom.errors import BodyTooLarge, ForbiddenAddress, InvalidOrder, KeyReused, Rejected
+from darkroom.errors import BodyTooLarge, ForbiddenAddress, InvalidOrder, KeyReused, NotFound, Rejected
 from darkroom.order import BODY_CAP, Order
 from darkroom.route import Model
 from darkroom.routing import Way
@@ -47,21 +47,18 @@ def submit(order: Order, model: str, tenant: str, key: str | None, *, origin: st
     key: the caller's idempotency key, if any. origin: our own scheme and host. until: when this invocation ends, ms.
     Raises UnknownModel, InvalidOrder, KeyReused: nothing was recorded. Raises Rejected: the task has failed.
     """
+    # First of all, and whatever has become of the model, the webhook or the inbox since: a known key is a known task.
+    if key and (known := _known(order, model, tenant, key)):
+        return known, True
     wanted = catalogue.catalogue().model(model)
-    ways = routing.ways(wanted, order.input)
-    inbox.examine(order.input, tenant)
-    if order.webhook:
-        try:
-            http.examine(order.webhook)
-        except ForbiddenAddress as error:
-            raise InvalidOrder([{"field": "webhook", "message": str(error)}]) from error
+    ways = _examined(order, wanted, tenant)
     wait = _first_visit(wanted, ways)
     recorded, replayed = _record(order, model, tenant, key, wait)
     if replayed:
         return recorded, True
     try:
         driver.start(recorded, wait)
-        posted = posting.post(recorded, until=until, patient=False)
+        posted = posting.post(recorded, until=until)
         if posted.failure:
             posted = ending.end(posted, (), origin)
     except Exception:
@@ -73,9 +70,45 @@ def submit(order: Order, model: str, tenant: str, key: str | None, *, origin: st
     return posted, False
 
 
-def expected(model: Model, route: str | None = None) -> float:
-    """How many seconds a model takes: what its route (by default the first) has taken here, or the catalogue says."""
-    return timings.expected(route or model.routes[0].name) or model.seconds
+def expected(model: Model, route: str) -> float:
+    """How many seconds a model takes: what its route has taken here, or else what the catalogue says."""
+    return timings.expected(route) or model.seconds
+
+
+def _known(order: Order, model: str, tenant: str, key: str) -> Task | None:
+    try:
+        return _same(store.read(task.name(tenant, key)), _digest(order, model))
+    except NotFound:
+        return None
+
+
+def _same(there: Task, digest: str) -> Task:
+    if there.digest != digest:
+        raise KeyReused("This Idempotency-Key was used for another request. Use a new key for a new request.")
+    return there
+
+
+def _digest(order: Order, model: str) -> str:
+    """Of all that a caller asks for, whichever way it has named the model."""
+    return task.digest(model, order.model_dump(exclude_defaults=True, exclude={"version"}))
+
+
+def _examined(order: Order, model: Model, tenant: str) -> tuple[Way, ...]:
+    """How the order can be made. Raises InvalidOrder with all that is wrong with it."""
+    ways, faults = tuple[Way, ...](), list[dict[str, str]]()
+    try:
+        ways = routing.ways(model, order.input)
+    except InvalidOrder as error:
+        faults += error.faults
+    faults += inbox.faults(order.input, tenant)
+    try:
+        if order.webhook:
+            http.examine(order.webhook)
+    except ForbiddenAddress as error:
+        faults.append({"field": "webhook", "message": str(error)})
+    if faults:
+        raise InvalidOrder(faults)
+    return ways
 
 
 def _first_visit(model: Model, ways: tuple[Way, ...]) -> int:
@@ -84,7 +117,7 @@ def _first_visit(model: Model, ways: tuple[Way, ...]) -> int:
         first = next(iter(posting.payable(ways)), ways[0])
     except GetParameterError:  # which is for the POST to stumble over, when the task is on record
         first = ways[0]
-    return schedule.first(expected(model, first.route.name)) if dialects.queue(first.route) else 0
+    return schedule.first(expected(model, first.route.name)) if dialects.queue(first.route.dialect) else 0
 
 
 def _record(order: Order, model: str, tenant: str, key: str | None, wait: int) -> tuple[Task, bool]:
@@ -98,7 +131,7 @@ def _record(order: Order, model: str, tenant: str, key: str | None, wait: int) -
         tenant=tenant,
         model=model,
         input=model_input,
-        digest=task.digest(model, order.model_dump(exclude_defaults=True)),
+        digest=_digest(order, model),
         created=now,
         deadline=now + DEADLINE_S * 1000,
         due=now + wait * 1000 + driver.GRACE_MS,
@@ -106,7 +139,5 @@ def _record(order: Order, model: str, tenant: str, key: str | None, wait: int) -
         metadata=order.metadata,
         nonce=nonce,
     )
-    there = store.create(new)
-    if there.digest != new.digest:
-        raise KeyReused("This Idempotency-Key was used for another request. Use a new key for a new request.")
+    there = _same(store.create(new), new.digest)
     return there, there.nonce != nonce

@@ -72,7 +72,7 @@ class Task:
     input: the caller's input, as JSON text.
     digest: of the whole request; tells a repeated request from another one under the same idempotency key.
     lease: until when the holder of the claim (`nonce`) may still be posting.
-    attempts: what became of each POST (submission.py); at most one of them may have been accepted.
+    attempts: what became of each POST (posting.py); at most one of them may have been accepted.
     outputs, several: the gateway's last word, if it was Finished.
     missing: why outputs that the gateway offered are not among the images.
     news: the webhook's body but for what the caller sent, frozen when the task ended.

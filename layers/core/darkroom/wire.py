@@ -15,6 +15,8 @@ from darkroom.errors import NoReply
 #: A reply that is nested deeper says nothing that we could look for, and would exhaust whoever looks.
 DEPTH_CAP = 100
 
+_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -44,8 +46,8 @@ class Reply:
         """
         Seconds that the gateway asks us to wait, seen from `now` (ms), an hour at most; None if it asks for nothing.
 
-        It asks in the header Retry-After, or in the body of an error: in `retry_after` (Replicate), or in the
-        `retryDelay` of a google.rpc.RetryInfo.
+        It asks in the header Retry-After (OpenAI and Azure in retry-after-ms, too), or in the body of an error: in
+        `retry_after` (Replicate), or in the `retryDelay` of a google.rpc.RetryInfo.
         """
         wish = self._wish_in_head(now)
         if wish is None and not self.ok:
@@ -77,9 +79,12 @@ class Reply:
 
     def _wish_in_head(self, now: int) -> float | None:
         value = self.headers.get("retry-after", "").strip()
+        milliseconds = self.headers.get("retry-after-ms", "").strip()
         try:
-            if value.isascii() and value.isdigit():
+            if _NUMBER.fullmatch(value):
                 return float(value)
+            if _NUMBER.fullmatch(milliseconds):
+                return float(milliseconds) / 1000
             return parsedate_to_datetime(value).timestamp() - now / 1000
         except (ValueError, OverflowError):
             return None

@@ -42,7 +42,7 @@ class Queue(Dialect, Protocol):
         """What to ask about an accepted request by. Raises NoReply where a 2xx reply does not say."""
 
     def questions(self, route: Route, ticket: str) -> tuple[Request, ...]:
-        """How does it stand? The first, and what to ask instead where a gateway does not know that address (404)."""
+        """How does it stand? The first, and what to ask instead where a gateway may not know that address."""
 
     def cancellation(self, route: Route, ticket: str) -> Request:
         """Please stop. Gateways that do not know this answer 404, 405 or a web page."""
@@ -52,11 +52,11 @@ QUEUES: Mapping[str, Queue] = MappingProxyType({"replicate": replicate, "fal": f
 SYNCHRONOUS: Mapping[str, Dialect] = MappingProxyType({"gemini": gemini, "openai": openai})
 
 
-def of(route: Route) -> Dialect:
-    """The dialect that a route is spoken in."""
-    return queue(route) or SYNCHRONOUS[route.dialect]
+def of(name: str) -> Dialect:
+    """The dialect of that name."""
+    return queue(name) or SYNCHRONOUS[name]
 
 
-def queue(route: Route) -> Queue | None:
+def queue(name: str) -> Queue | None:
     """The same, where it is a queue; None where it is synchronous."""
-    return QUEUES.get(route.dialect)
+    return QUEUES.get(name)

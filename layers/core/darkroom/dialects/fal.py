@@ -4,7 +4,8 @@ fal's queue, as fal and the gateways that relay it speak it.
 Facts from fal's documents and its official clients: what follows the app's name in the address of a request is left out
 of all addresses that ask about it (`fal-ai/imagen4/preview` is asked about under `fal-ai/imagen4`); a result that is
 not there yet is status 400 upstream, and 200 with a queue status at the gateways; fal never says that a request has
-failed, its result is then an error; gateways do say FAILED. Gateways answer for every app as `fal-ai/auto`, too.
+failed, its result is then an error, and its status has an `error`; gateways do say FAILED. Gateways answer for every
+app as `fal-ai/auto`, too.
 """
 
 import re
@@ -24,7 +25,7 @@ _NAMESPACES = ("workflows", "comfy")
 #: What gateways answer under whatever the app is.
 _ANY_APP = "fal-ai/auto"
 #: Members of a result that are no media, though there may be URLs in them: what we sent, and what is said about it.
-_NO_MEDIA = ("request", "detail", "error", "logs")
+_NO_MEDIA = ("request", "detail", "error", "logs", "debug_latents", "debug_per_pass_latents")
 
 
 def submission(route: Route, native_input: dict[str, Any]) -> Request:
@@ -34,12 +35,14 @@ def submission(route: Route, native_input: dict[str, Any]) -> Request:
 def ticket(reply: Reply) -> str:
     request_id = reply.document().get("request_id")
     if not isinstance(request_id, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", request_id):
-        raise NoReply("the reply names no request that could be asked about")
+        raise NoReply(f"the reply names no request that could be asked about: {complaints.words(reply)}")
     return request_id
 
 
 def questions(route: Route, ticket: str) -> tuple[Request, ...]:
-    return tuple(Request("GET", f"{route.base}/{app}/requests/{ticket}") for app in (_app(route), _ANY_APP))
+    result = f"{route.base}/{_app(route)}/requests/{ticket}"
+    anywhere = f"{route.base}/{_ANY_APP}/requests/{ticket}"
+    return Request("GET", result), Request("GET", anywhere), Request("GET", f"{result}/status")
 
 
 def cancellation(route: Route, ticket: str) -> Request:
@@ -51,19 +54,19 @@ def answer(reply: Reply) -> Answer:
     if not reply.ok:
         return _refused(reply, result)
     media = tuple(_media(result))
-    outputs = tuple(url for _, urls in media for url in urls)
+    outputs = tuple(dict.fromkeys(url for _, urls in media for url in urls))
     error = complaints.said(result.get("error")) or complaints.said(result.get("detail"))
-    match result.get("status"):
-        case _ if outputs:
+    match str(result["status"]).upper() if result.get("status") else None:
+        case None | "COMPLETED" if outputs:
             return Finished(outputs, several=len(outputs) > 1 or any(listed for listed, _ in media))
         case "FAILED" | "ERROR":
-            return Failed(_reason(reply), error or "The gateway gives no reason.")
+            return Failed(complaints.of_accepted(reply), error or "The gateway gives no reason.")
         case "CANCELLED" | "CANCELED":
             return Failed(Reason.CANCELED, error or "The request was canceled.")
         case "COMPLETED" if error:
-            return Failed(_reason(reply), error)
+            return Failed(complaints.of_accepted(reply), error)
         case None if objects(result.get("detail")):
-            return Failed(_reason(reply), complaints.words(reply))
+            return Failed(complaints.of_accepted(reply), complaints.words(reply))
         case None | "COMPLETED" if any(name in result for name in ("images", "image")):
             return Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
         case None:
@@ -75,25 +78,20 @@ def answer(reply: Reply) -> Answer:
 def _refused(reply: Reply, error: dict[str, Any]) -> Answer:
     """
     An error in place of a result. What a model complains about (in a list, or with status 422) is the last word, and
-    so is what fal's runners end with, a cancellation (499) among it. A 400 that says no more only means "not yet"; all
-    others (an id that is not known yet, a proxy's 502, a relay's trouble of its own) end nothing.
+    so is what fal's runners end with, a cancellation (499) among it. A 400 with a mere sentence only means "not yet";
+    all others (an id that is not known yet, a proxy's 502, a relay's trouble of its own, fal's `internal_error`, which
+    may be the question's as well as the request's) end nothing.
     """
     ended = error.get("error_type") or reply.headers.get("x-fal-error-type") or "internal_error"
     if reply.status == 422 or isinstance(error.get("detail"), list):
-        return Failed(_reason(reply), complaints.words(reply))
-    if reply.status == 400 and ended in ("internal_error", "bad_request"):
+        return Failed(complaints.of_accepted(reply), complaints.words(reply))
+    if reply.status == 400 and ended in ("internal_error", "bad_request") and isinstance(error.get("detail"), str):
         return Running()
     if ended == "client_cancelled":
         return Failed(Reason.CANCELED, complaints.words(reply))
     if (reply.status == 400 or reply.status >= 499) and ended != "internal_error":
         return Failed(Reason.GATEWAY_FAILED, complaints.words(reply))
     raise NoReply(f"status {reply.status}: {complaints.words(reply)}")
-
-
-def _reason(reply: Reply) -> Reason:
-    """Why a request that was accepted has failed: what the type of its error says, or else that it just has."""
-    reason = complaints.read(reply).reason
-    return reason if reason in (Reason.FILTERED, Reason.INVALID_INPUT) else Reason.GATEWAY_FAILED
 
 
 def _app(route: Route) -> str:

@@ -3,7 +3,8 @@ OpenAI's images API, as OpenAI and the gateways that relay it speak it: synchron
 
 Facts from OpenAI's documents and the sources of relays: GPT image models give base64 alone; some relays put the head of
 a data URI before it; `created` and `usage` may be missing; where Imagen's filter held back every picture, relays give
-an empty list. A model that has been retired is an error about the parameter `model`.
+an empty list, and some tell an error in place of a picture. A model that has been retired is an error about the
+parameter `model`.
 """
 
 from dataclasses import replace
@@ -22,20 +23,32 @@ def submission(route: Route, native_input: dict[str, Any]) -> Request:
 
 def complaint(reply: Reply) -> Failed:
     found = complaints.read(reply)
-    about_the_model = reply.status == 400 and complaints.parameter(reply) == "model"
-    return replace(found, reason=Reason.MODEL_UNAVAILABLE) if about_the_model else found
+    if found.reason is Reason.INVALID_INPUT and complaints.parameter(reply) == "model":
+        return replace(found, reason=Reason.MODEL_UNAVAILABLE)
+    return found
 
 
 def answer(reply: Reply) -> Answer:
-    data = reply.document().get("data")
-    if not isinstance(data, list):
+    document = reply.document()
+    pictures = objects(data := document.get("data"))
+    outputs = tuple(output for each in pictures if (output := _output(each)))
+    missing = tuple(complaints.said(each["error"]) for each in pictures if each.get("error"))
+    if outputs:
+        return Finished(outputs, several=True, missing=missing)
+    if complaints.of_accepted(reply) is Reason.FILTERED or any(map(_filtered, pictures)):
+        return Failed(Reason.FILTERED, "; ".join(missing) or complaints.words(reply))
+    if not isinstance(data, list) or document.get("error"):
         raise NoReply(f"status {reply.status} without pictures: {complaints.words(reply)}")
-    outputs = tuple(output for each in objects(data) if (output := _output(each)))
     if not data:
         return Failed(Reason.FILTERED, "The gateway gives no picture and no reason.")
-    if not outputs:
-        return Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
-    return Finished(outputs, several=True)
+    return Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
+
+
+def _filtered(picture: dict[str, Any]) -> bool:
+    """Whether a filter has held back this one."""
+    error = picture.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return isinstance(code, str) and complaints.known([code]) is Reason.FILTERED
 
 
 def _output(picture: dict[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ by its id alone; upstream answers a create with 201 or 202, the gateways with 20
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +18,10 @@ from darkroom.errors import NoReply, Reason
 from darkroom.route import Route
 from darkroom.wire import Reply, Request, json_request
 
-complaint = complaints.read
-
-#: Replicate's code for input or output that was flagged as sensitive; it stands in the error's words.
+#: A code that some models give, in the words of an error, for input or output that was flagged as sensitive.
 _FILTERED = re.compile(r"\bE005\b")
+#: The title of the problem that a version is gone, or somebody else's.
+_NO_VERSION = "Invalid version or not permitted"
 
 
 def submission(route: Route, native_input: dict[str, Any]) -> Request:
@@ -33,8 +34,15 @@ def submission(route: Route, native_input: dict[str, Any]) -> Request:
 def ticket(reply: Reply) -> str:
     prediction_id = reply.document().get("id")
     if not isinstance(prediction_id, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", prediction_id):
-        raise NoReply("the reply names no prediction that could be asked about")
+        raise NoReply(f"the reply names no prediction that could be asked about: {complaints.words(reply)}")
     return prediction_id
+
+
+def complaint(reply: Reply) -> Failed:
+    found = complaints.read(reply)
+    if reply.status == 422 and complaints.title(reply) == _NO_VERSION:
+        return replace(found, reason=Reason.MODEL_UNAVAILABLE)
+    return found
 
 
 def questions(route: Route, ticket: str) -> tuple[Request, ...]:
@@ -50,13 +58,13 @@ def answer(reply: Reply) -> Answer:
     if not reply.ok:
         raise NoReply(f"status {reply.status}: {complaints.words(reply)}")
     error = complaints.said(prediction.get("error"))
-    match prediction.get("status"):
+    match str(prediction.get("status")).lower():
         case "succeeded" if prediction.get("data_removed"):
             return Failed(Reason.OUTPUT_LOST, "The gateway has already deleted the output of this prediction.")
         case "succeeded":
             return _finished(prediction)
         case "failed":
-            reason = Reason.FILTERED if _FILTERED.search(error) else Reason.GATEWAY_FAILED
+            reason = Reason.FILTERED if _FILTERED.search(error) else complaints.of_accepted(reply)
             return Failed(reason, error or "The gateway gives no reason.")
         case "canceled" | "aborted":
             return Failed(Reason.CANCELED, error or "The prediction was canceled.")
