@@ -38,6 +38,7 @@ Be its operator:
 
 export AWS_ENDPOINT_URL={aws} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
 .venv/bin/python operate.py tenant shop --stack {stack}
+aws s3 cp cat.png s3://{inbox}/default/   # for orders that refer to it as s3://{inbox}/default/cat.png
 
 Ctrl-C ends it.
 """
@@ -80,6 +81,7 @@ def _run(act: str, port: int, built: Path | None) -> None:
                 secret=darkroom.webhook_secret,
                 aws=darkroom.cloud.aws_endpoint,
                 stack=STACK,
+                inbox=darkroom.cloud.outputs["InboxBucket"],
             ),
             flush=True,
         )

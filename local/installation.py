@@ -88,6 +88,7 @@ class Installation:
     def _start_simulator(self, started: ExitStack) -> str:
         command = [sys.executable, "-m", "local.simulator", "--port", "0"]
         command += ["--seed", str(self._seed), "--speed", str(self._speed), "--key", GATEWAY_KEY, "--leash"]
+        command += ["--catalogue", str(ROOT / CATALOGUE)]
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )

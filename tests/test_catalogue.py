@@ -536,13 +536,17 @@ SLIPS: dict[str, tuple[str, str, str]] = {
     "as many as nobody wants": ("most = 4", "most = 0", "most must be at least 1"),
     "as many as true": ("most = 4", "most = true", "most is of the wrong type"),
     "as many as half": ("most = 4", "most = 0.5", "most is of the wrong type"),
-    "a default that is too many": ("default = 1", "default = 5", "default cannot be 5: the input takes 1 to 4"),
+    "a default that is too many": (
+        "default = 1",
+        "default = 5",
+        "default cannot be 5: the input takes a whole number, 1 to 4",
+    ),
     "a default that is no value": (
         'values = ["jpg", "png"] }',
         'values = ["jpg", "png"], default = "gif" } #!',
         "default cannot be 'gif': the input takes jpg, png",
     ),
-    "a default in a route's words": ('"wide" } }', '"wide" }, default = "wide" } #!', "the input takes 1:1, 16:9"),
+    "a default in a route's words": ('"wide" } }', '"wide" }, default = "wide" } #!', "the input takes 16:9, 1:1"),
     "two inputs of one name": (
         'output_format = { values = ["jpg", "png"] }',
         'output_format = "prompt" #!',

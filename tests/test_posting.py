@@ -188,7 +188,7 @@ def test_more_images_than_any_route_gives_in_one_call_is_422_and_says_what_can(a
     problem = document(answer)
     assert (answer["statusCode"], problem["errors"][0]["field"]) == (422, "input.num_images")
     assert "makes 1 image in one call (quickrouter/replicate/google/imagen-4" in problem["detail"]
-    assert "takes 1 to 4 in one call (quickrouter/fal/fal-ai/imagen4/preview" in problem["detail"]
+    assert "takes a whole number, 1 to 4, in one call (quickrouter/fal/fal-ai/imagen4/preview" in problem["detail"]
     assert (account.tasks(), wire.requests) == ([], [])
 
 
@@ -361,8 +361,11 @@ def test_a_catalogue_that_lost_a_word_meanwhile_ends_the_task_and_says_which(
     ask(num_images=4)
     model = catalogue.catalogue().models[IMAGEN]
     monkeypatch.setitem(catalogue.catalogue().models, IMAGEN, dataclasses.replace(model, routes=model.routes[:2]))
-    assert poll(account.task()) == ("wait", 2)  # they make one image in a call, and have no other word for it
-    monkeypatch.setitem(catalogue.catalogue().models, IMAGEN, model)
+    assert poll(account.task()) == ("finalize", 0)
+    failure = account.task().failure
+    assert failure is not None
+    assert failure.code == "model_unavailable"
+    assert "num_images: no route of this model does all that is asked: makes 1 image" in failure.message
 
 
 def test_a_task_without_any_key_says_so_once(account: Account, wire: Wire, time: Clock) -> None:

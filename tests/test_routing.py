@@ -107,8 +107,8 @@ def test_where_no_route_can_the_caller_is_told_what_each_could() -> None:
     assert faults(model(SINGLE, FOUR, TWO, SINGLE), {"num_images": 5}) == {
         "input.num_images": "no route of this model does all that is asked: "
         "makes 1 image in one call (g/fal/a, g/fal/d); "
-        "takes 1 to 4 in one call (g/fal/b); "
-        "takes 1 to 2 in one call (g/fal/c)"
+        "takes a whole number, 1 to 4, in one call (g/fal/b); "
+        "takes a whole number, 1 to 2, in one call (g/fal/c)"
     }
 
 
@@ -220,7 +220,7 @@ def test_the_first_example_goes_to_its_gateway_first_and_several_images_to_one_t
     assert ways(fast, {"prompt": "A pier."})[0].route.name == "vectornode/replicate/google/imagen-4-fast"
     several = ways(fast, {"prompt": "A pier.", "num_images": 2})
     assert {way.route.dialect for way in several} == {"gemini", "openai", "fal"}
-    assert "takes 1 to 4 in one call" in faults(fast, {"num_images": 5})["input.num_images"]
+    assert "takes a whole number, 1 to 4, in one call" in faults(fast, {"num_images": 5})["input.num_images"]
 
 
 # Turns

@@ -237,10 +237,9 @@ def test_a_picture_of_the_inbox_is_lent_to_the_gateway_and_to_nobody_else(caller
 def test_a_reply_that_was_lost_after_the_charge_is_never_posted_again(caller: Caller) -> None:
     charged = len(caller.ledger()["charges"])
     caller.fault(match={"method": "POST", "path": CREATE}, before=False, close=True)
-    task_id = caller.order().json()["id"]
-    time.sleep(1)
-    assert caller.task(task_id)["status"] == "starting"
-    assert caller.task(task_id)["attempts"][0]["outcome"] == "unknown"
+    task = caller.wait(caller.order().json()["id"])
+    assert (task["status"], task["error_code"], task["may_be_billed"]) == ("failed", "submission_unknown", True)
+    assert [attempt["outcome"] for attempt in task["attempts"]] == ["unknown"]
     assert len(caller.ledger()["charges"]) - charged == 1
 
 
@@ -353,11 +352,11 @@ def test_an_output_that_comes_inline_is_a_picture_like_any_other(caller: Caller)
 
 #: What is granted, was not seen in use in the stories above, and is granted all the same.
 RARELY = {
-    ("Submit", "dynamodb:GetItem", "TasksTable"): "to show a task that its driver has claimed before submit could",
+    ("Poll", "s3:ListBucket", "ImagesBucket"): "so that S3 tells what is not there from what is forbidden",
 }
 
 
 def test_whatever_is_granted_has_been_seen_in_use(caller: Caller) -> None:
     permissions, tables = caller.darkroom.cloud.permissions, caller.darkroom.cloud.resources
     unused = {allowed for allowed in permissions.granted() if not any(covers(allowed, act) for act in permissions.used)}
-    assert unused == {Act(who, action, f"dynamodb:table/{tables[table]}") for who, action, table in RARELY}
+    assert unused == {Act(who, action, f"s3:{tables[bucket]}") for who, action, bucket in RARELY}

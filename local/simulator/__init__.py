@@ -1,6 +1,7 @@
 """Gateways that behave like the real ones, faults included, on one loopback port.
 
     __main__     the command
+    houses       who stands at which host: upstreams, and gateways
     server       HTTP: keys, mounts, faults, the request log
     door         the control door, /_simulator
     exchange     a request and a reply, as server and dialects hand them to each other

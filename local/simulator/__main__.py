@@ -1,4 +1,5 @@
-"""The command: `python -m local.simulator --port 0 [--seed 7] [--speed 1.0] [--key simulator-key …] [--leash]`.
+"""The command: `python -m local.simulator --port 0 [--seed 7] [--speed 1.0] [--key simulator-key …]
+[--catalogue FILE] [--leash]`.
 
 When it is ready it prints one line of JSON, `{"url": "http://127.0.0.1:PORT"}`, and it serves until SIGTERM or
 SIGINT; on a leash, also until its standard input ends, as it does when who started it is no more. It exits with 0, or
@@ -12,6 +13,7 @@ import json
 import math
 import signal
 import sys
+from pathlib import Path
 
 from aiohttp import web
 
@@ -28,9 +30,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="decides how long jobs take")
     parser.add_argument("--speed", type=_speed, default=1.0, help="10 makes everything ten times faster")
     parser.add_argument("--key", action="append", help=f"a key to accept, may be repeated; {DEFAULT_KEY} by default")
+    parser.add_argument("--catalogue", type=Path, help="a catalogue.toml, whose gateways stand at their hosts")
     parser.add_argument("--leash", action="store_true", help="end when standard input ends")
     wish = parser.parse_args()
-    app = application(seed=wish.seed, speed=wish.speed, keys=wish.key or [DEFAULT_KEY])
+    app = application(seed=wish.seed, speed=wish.speed, keys=wish.key or [DEFAULT_KEY], catalogue=wish.catalogue)
     return asyncio.run(_serve(app, wish.port, leash=wish.leash))
 
 

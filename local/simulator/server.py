@@ -8,15 +8,17 @@ front of the path: `/api.replicate.com/v1/predictions`. Faults stand in front of
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from local.simulator import fal, files, gemini, openai, replicate
+from local.simulator import files
 from local.simulator.clock import Clock
 from local.simulator.door import Door
 from local.simulator.exchange import Dialect, Reply, Request, as_json, bearer
 from local.simulator.faults import Faults
+from local.simulator.houses import ANY_GATEWAY, Mounts, houses
 from local.simulator.jobs import Jobs
 from local.simulator.ledger import Ledger, Line
 
@@ -24,11 +26,6 @@ DEFAULT_KEY = "simulator-key"
 DEFAULT_SEED = 7
 LARGEST_BODY = 64 * 2**20
 """Bytes: room for several images as data URIs."""
-ANY_GATEWAY = ""
-"""The house at every host that has no house of its own."""
-
-Mounts = Mapping[str, Dialect]
-"""Dialects by the path that they are mounted at, without a slash at its end; the first that fits answers."""
 
 
 def application(
@@ -36,27 +33,15 @@ def application(
     seed: int = DEFAULT_SEED,
     speed: float = 1.0,
     keys: Sequence[str] = (DEFAULT_KEY,),
+    catalogue: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> web.Application:
-    """The whole simulator. `clock` tells the seconds; each of the `keys` opens every gateway."""
+    """The whole simulator. `clock` tells the seconds; each of the `keys` opens every gateway of the `catalogue`."""
     passing = Clock(clock, speed)
     ledger = Ledger()
     faults = Faults()
     jobs = Jobs(passing, seed, ledger)
-    google = gemini.Upstream(passing, jobs)
-    houses: dict[str, Mounts] = {
-        "api.replicate.com": {"/v1": replicate.Upstream(passing, jobs)},
-        "api.openai.com": {"/v1": openai.Upstream(passing, jobs)},
-        "queue.fal.run": {"": fal.Upstream(passing, jobs)},
-        "generativelanguage.googleapis.com": {"/v1beta": google, "/v1": google},
-        ANY_GATEWAY: {
-            "/replicate/v1": replicate.Gateway(passing, jobs),
-            "/fal-ai": fal.Gateway(passing, jobs),
-            "/v1beta": gemini.Gateway(passing, jobs),
-            "/v1": openai.Gateway(passing, jobs),
-        },
-    }
-    front = Front(passing, houses, jobs, frozenset(keys), faults, ledger)
+    front = Front(passing, houses(passing, jobs, catalogue), jobs, frozenset(keys), faults, ledger)
 
     app = web.Application(client_max_size=LARGEST_BODY)
     app.add_routes([web.get("/health", _health), *Door(passing, jobs, faults, ledger).routes()])

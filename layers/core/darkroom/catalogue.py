@@ -61,7 +61,7 @@ class Catalogue:
             return self.models[name]
         fitting = [known for known in self.models if "*" in known and re.fullmatch(_expression(known), name)]
         if fitting and len(name) <= NAME_CAP and re.fullmatch(NAME, name, re.ASCII):
-            found = self.models[max(fitting, key=len)].called(name)
+            found = self.models[max(fitting, key=lambda pattern: len(pattern.replace("*", "")))].called(name)
             if routes := tuple(each for each in found.routes if re.fullmatch(DIALECTS[each.dialect], each.model)):
                 return replace(found, routes=routes)
         raise UnknownModel(f"There is no model {name!r} here. Known: {', '.join(sorted(self.models))}.")
@@ -139,6 +139,9 @@ def _word(entry: Any, path: Path) -> Word:
         simple = all(isinstance(value, str | int | float) for value in values)
         _demand(simple, "values in a list must be strings or numbers", (*path, "values"))
         values = {value: value for value in values}
+    plain = all(isinstance(value, str | int | float) for value in (values or {}).values())
+    _demand(plain, "what a value is called there must be a string or a number", (*path, "values"))
+    _demand(found["name"], "name is empty", (*path, "name"))
     word = Word(found["name"], values, found["most"], found["default"], found["required"])
     _demand(word.most is None or word.most >= 1, "most must be at least 1", (*path, "most"))
     complaint = None if word.default is None else word.complaint(word.default)
@@ -153,6 +156,7 @@ def _model(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: d
     _demand(0 < found["seconds"] <= 3600, "seconds must be more than 0, up to an hour", (*path, "seconds"))
     _demand(found["routes"], "a model needs a route", (*path, "routes"))
     name, routes = str(path[-1]), list[Route]()
+    _demand(re.fullmatch(NAME, name.replace("*", "x"), re.ASCII), f"nobody could ask for a model called {name!r}", path)
     for number, each in enumerate(found["routes"]):
         here = (*path, "routes", number)
         route = _route(each, here, gateways, vocabularies)
@@ -170,7 +174,7 @@ def _route(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: d
     _demand(dialect in gateway.dialects, f"{gateway.name} does not speak {dialect!r}", (*path, "dialect"))
     _demand(
         found["model"] == "*" or re.fullmatch(DIALECTS[dialect], found["model"], re.ASCII),
-        f"{found['model']!r} is no name of a model in {dialect}: it has to match {DIALECTS[dialect]}",
+        f"{found['model']!r} is no name of a model in {dialect}: it has to be *, or match {DIALECTS[dialect]}",
         (*path, "model"),
     )
     _demand(inputs is None or inputs in vocabularies, f"there is no [inputs.{inputs}]", (*path, "inputs"))

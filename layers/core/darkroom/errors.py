@@ -154,6 +154,8 @@ class Rejected(DarkroomError):
     def __init__(self, failure: "Failure", task_id: str) -> None:
         super().__init__(failure.message, task_id=task_id)
         self.code = failure.code
+        if failure.code == Reason.MODEL_UNAVAILABLE.code:
+            self.title = "No gateway has this model"
         self.retryable = failure.retryable
         self.may_be_billed = failure.may_be_billed
 

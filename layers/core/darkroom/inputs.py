@@ -3,7 +3,8 @@ What a caller's input is called on a route, and what of it cannot be said there.
 
 One model has one vocabulary here, whatever a gateway calls things: `num_images` is `num_outputs` on one route,
 `sampleCount` on another, and cannot be said on a third, which makes one image in a call. Callers may also use the name
-and the values of any one of the model's routes. What no route of the model has a word for is handed on untouched.
+and the values of any one of the model's routes. What no route of the model has a word for is handed on untouched, but
+for our own common names: those mean something here, and a gateway that ignored one would be paid for a wrong picture.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,10 @@ from darkroom.errors import InvalidOrder
 
 #: The one input that a route without a word for it may still be able to do: one image is what every call makes.
 COUNT = "num_images"
+#: Names that mean the same for all models.
+COMMON = frozenset(
+    ("aspect_ratio", "num_images", "resolution", "output_format", "safety_filter_level", "seed", "image", "images")
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,9 @@ class Word:
     def complaint(self, value: Any) -> str | None:
         """Why a value cannot be said, as the end of a sentence about the route."""
         if self.values is not None and not any(_same(value, each) for each in self.values):
-            return f"takes {', '.join(map(str, self.values))}"
+            return f"takes {', '.join(sorted(map(str, self.values)))}"
         if self.most is not None and not (type(value) is int and 1 <= value <= self.most):
-            return f"takes 1 to {self.most} in one call"
+            return f"takes a whole number, 1 to {self.most}, in one call"
         return None
 
 
@@ -80,10 +85,10 @@ def translate(said: Mapping[str, Any], vocabulary: Mapping[str, Word], known: fr
             complaints[name] = complaint
         elif word:
             native[word.name] = value if word.values is None else word.values[value]
-        elif name == COUNT and name in known:
+        elif name == COUNT:
             if not _same(value, 1):
                 complaints[name] = "makes 1 image in one call"
-        elif name in known:
+        elif name in known or name in COMMON:
             complaints[name] = "does not take it"
         else:
             native[name] = value

@@ -4,8 +4,12 @@ What the relay sells and lets through is in `resale.py`, how each maker's replie
 unknown paths below `/v1` (404 and JSON here, not the web page) and request ids are the relay's business.
 """
 
+from collections.abc import Collection
+
 from local.simulator import relay
+from local.simulator.clock import Clock
 from local.simulator.exchange import Reply, Request
+from local.simulator.jobs import Jobs
 from local.simulator.openai import resale
 from local.simulator.openai.order import Order
 from local.simulator.openai.upstream import Upstream
@@ -15,6 +19,11 @@ class Gateway(Upstream):
     """The protocol below a relay's `/v1`."""
 
     listed = resale.LISTED
+
+    def __init__(self, clock: Clock, jobs: Jobs, sold: Collection[str] = ()) -> None:
+        """`sold`: names of models that are to be had here besides those that relays are known for; * is any."""
+        super().__init__(clock, jobs)
+        self._sold = sold
 
     async def answer(self, request: Request) -> Reply:
         """The reply of the upstream, signed with a request id."""
@@ -34,4 +43,4 @@ class Gateway(Upstream):
 
     def order(self, body: bytes) -> Order:
         """What is asked for. Raises Problem where it cannot be had."""
-        return resale.read(body)
+        return resale.read(body, self._sold)

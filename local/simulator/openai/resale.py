@@ -7,7 +7,7 @@ bound is taken. Sizes and ratios that a maker would refuse become a square here,
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from local.simulator import relay
@@ -40,7 +40,7 @@ MOST_PICTURES = 10
 LONGEST_SIDE = 4096
 
 
-def read(body: bytes) -> Order:
+def read(body: bytes, sold: Collection[str] = ()) -> Order:
     """The order in a body. Raises Problem where the relay, or the maker behind it, would not have it."""
     inputs = order.parse(body)
     if inputs is None:
@@ -53,6 +53,8 @@ def read(body: bytes) -> Order:
     for pattern, maker, seconds in MAKERS:
         if re.fullmatch(pattern, name):
             return _openai(inputs, name) if maker == "gpt" else _others(inputs, name, maker, seconds)
+    if name in sold or "*" in sold:
+        return _others(inputs, name, "qwen", 10.0)
     raise problems.Problem(relay.no_channel(name))
 
 

@@ -1,0 +1,85 @@
+"""Who stands at which host: the upstreams, and the gateways.
+
+An upstream has a host of its own. The gateways of an installation are told of by its catalogue, of which only the facts
+are read that a gateway's page would tell: its host, the path below which it speaks which protocol, the header that it
+wants its key in, and what it sells. At every other host stands a gateway like the documented ones.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.simulator import fal, gemini, openai, replicate
+from local.simulator.clock import Clock
+from local.simulator.exchange import Dialect, Reply, Request
+from local.simulator.jobs import Jobs
+
+ANY_GATEWAY = ""
+"""The house at every host that has no house of its own."""
+BEARER = "Authorization: Bearer {key}"
+
+Mounts = Mapping[str, Dialect]
+"""Dialects by the path that they are mounted at, without a slash at its end; the first that fits answers."""
+
+
+def houses(clock: Clock, jobs: Jobs, catalogue: Path | None = None) -> dict[str, Mounts]:
+    """All of them, by host."""
+    google = gemini.Upstream(clock, jobs)
+    upstreams: dict[str, Mounts] = {
+        "api.replicate.com": {"/v1": replicate.Upstream(clock, jobs)},
+        "api.openai.com": {"/v1": openai.Upstream(clock, jobs)},
+        "queue.fal.run": {"": fal.Upstream(clock, jobs)},
+        "generativelanguage.googleapis.com": {"/v1beta": google, "/v1": google},
+    }
+    like_the_documented = {"replicate": "/replicate/v1", "fal": "", "gemini": "/v1beta", "openai": "/v1"}
+    anybody = _mounts(clock, jobs, like_the_documented, BEARER, frozenset())
+    return {**_told(clock, jobs, catalogue), **upstreams, ANY_GATEWAY: anybody}
+
+
+def _told(clock: Clock, jobs: Jobs, catalogue: Path | None) -> dict[str, Mounts]:
+    """The gateways of a catalogue."""
+    document: dict[str, Any] = tomllib.loads(catalogue.read_text(encoding="utf-8")) if catalogue else {}
+    routes = [route for model in document.get("models", {}).values() for route in model["routes"]]
+    found = {}
+    for name, gateway in document.get("gateways", {}).items():
+        sold = frozenset(str(route["model"]) for route in routes if route["gateway"] == name)
+        mounts = _mounts(clock, jobs, gateway["dialects"], gateway.get("auth", BEARER), sold)
+        found[str(urlsplit(gateway["url"]).hostname)] = mounts
+    return found
+
+
+def _mounts(clock: Clock, jobs: Jobs, paths: Mapping[str, str], auth: str, sold: frozenset[str]) -> Mounts:
+    """The longest path first, since the first that fits answers."""
+    rooms: dict[str, tuple[str, Dialect]] = {
+        "replicate": ("", replicate.Gateway(clock, jobs)),
+        "fal": ("/fal-ai", fal.Gateway(clock, jobs)),
+        "gemini": ("", gemini.Gateway(clock, jobs)),
+        "openai": ("", openai.Gateway(clock, jobs, sold)),
+    }
+    mounts = {path + rooms[dialect][0]: rooms[dialect][1] for dialect, path in paths.items()}
+    if auth != BEARER:
+        mounts = {path: _Keyed(dialect, auth) for path, dialect in mounts.items()}
+    return dict(sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True))
+
+
+class _Keyed:
+    """A dialect at a gateway that wants its key in a header of its own."""
+
+    def __init__(self, dialect: Dialect, auth: str) -> None:
+        self._dialect = dialect
+        self._header, _, template = auth.partition(": ")
+        self._before, _, self._after = template.partition("{key}")
+
+    async def answer(self, request: Request) -> Reply:
+        return await self._dialect.answer(request)
+
+    def refuse(self) -> Reply:
+        return self._dialect.refuse()
+
+    def credential(self, headers: Mapping[str, str], _query: Mapping[str, str], /) -> str:
+        value = headers.get(self._header, "")
+        if value.startswith(self._before) and value.endswith(self._after):
+            return value.removeprefix(self._before).removesuffix(self._after)
+        return ""
