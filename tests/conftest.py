@@ -20,14 +20,16 @@ import pytest
 from moto import mock_aws
 from PIL import Image
 
-from darkroom import aws, clock, http, keys, store
+from darkroom import aws, catalogue, clock, http, keys, store
 from darkroom.task import Task
 from local.cloud.template import read, translate
 
 ROOT = Path(__file__).parent.parent
 ORIGIN = "https://darkroom.example.com"
 MODEL = "google/imagen-4-fast"
-GATEWAY = "https://vectornode.example/replicate/v1"
+#: Where the operator says that VectorNode is, whose documents name no host.
+VECTORNODE = catalogue.catalogue().gateways["vectornode"].url
+GATEWAY = f"{VECTORNODE}/replicate/v1"
 OUTPUT = "https://replicate.delivery/xezq/out.png"
 LINK_KEY = "the key that links are signed with"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

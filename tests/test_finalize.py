@@ -124,7 +124,7 @@ def test_callers_get_a_link_or_a_list_as_the_catalogue_has_it_or_else_the_gatewa
 ) -> None:
     wire.on("POST", f"{GATEWAY}/models/{model}/predictions", prediction())
     wire.on("GET", OUTPUT, PNG)
-    submit(model=model)
+    submit({"input": {"prompt": "a cormorant"}}, model=model)
     finalize(finish(account, wire, output=output))
     assert type(shown(account.task())["output"]) is shape
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Account, Clock, Context, Wire, call, document, event, picture, step
+from tests.conftest import GATEWAY, Account, Clock, Context, Wire, call, document, event, picture, step
 
 PROMPT = "A lighthouse keeper mends a net"
 PICTURE = picture()
@@ -78,19 +78,19 @@ ROWS = {
     "VectorNode, Replicate, imagen-4-fast": Row(
         gateway="vectornode",
         said=("google/imagen-4-fast", IMAGEN_FAST_INPUT),
-        url="https://vectornode.example/replicate/v1/models/google/imagen-4-fast/predictions",
+        url=f"{GATEWAY}/models/google/imagen-4-fast/predictions",
         body={"input": IMAGEN_FAST_INPUT},
         reply=CREATED,
-        question="https://vectornode.example/replicate/v1/predictions/20z778rke5rm80crb5982z0m1g",
+        question=f"{GATEWAY}/predictions/20z778rke5rm80crb5982z0m1g",
         later=(CREATED | {"status": "processing"}, CREATED | {"status": "succeeded", "output": OUTPUT}),
     ),
     "the schema of imagen-4-fast": Row(
         gateway="vectornode",
         said=("google/imagen-4-fast", {"prompt": PROMPT}),
-        url="https://vectornode.example/replicate/v1/models/google/imagen-4-fast/predictions",
+        url=f"{GATEWAY}/models/google/imagen-4-fast/predictions",
         body={"input": {"prompt": PROMPT}},  # the only member that it requires
         reply=CREATED,
-        question="https://vectornode.example/replicate/v1/predictions/20z778rke5rm80crb5982z0m1g",
+        question=f"{GATEWAY}/predictions/20z778rke5rm80crb5982z0m1g",
         later=(CREATED | {"status": "succeeded", "output": [OUTPUT]},),
     ),
     "QuickRouter, Replicate, imagen-4": Row(

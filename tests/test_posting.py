@@ -13,7 +13,9 @@ from botocore.exceptions import ClientError
 from darkroom import aws, catalogue, http, posting, store
 from darkroom.driver import GRACE_MS
 from darkroom.task import Status, Task
+from tests import conftest
 from tests.conftest import (
+    GATEWAY,
     Account,
     Clock,
     Context,
@@ -31,10 +33,11 @@ from tests.conftest import (
 IMAGEN = "google/imagen-4"
 #: The routes of Imagen 4 whose gateways have a key here, in the catalogue's order: where each is posted to.
 QUICKROUTER = "https://api.quickrouter.ai/replicate/v1/models/google/imagen-4/predictions"
-VECTORNODE = "https://vectornode.example/replicate/v1/models/google/imagen-4/predictions"
+VECTORNODE = f"{GATEWAY}/models/google/imagen-4/predictions"
 TOKAIFY = "https://api.tokaify.com/v1beta/models/imagen-4.0-generate-001:predict"
 TOKAIFY_OPENAI = "https://api.tokaify.com/v1/images/generations"
 FAL = "https://api.quickrouter.ai/fal-ai/imagen4/preview"
+VECTORNODE_FAL = f"{conftest.VECTORNODE}/fal-ai/imagen4/preview"
 
 BUSY = httpx.Response(429, json={"detail": "slow down"})
 GONE = httpx.Response(404, json={"error": {"message": "retired", "status": "NOT_FOUND"}})
@@ -148,7 +151,7 @@ def test_what_a_gateway_will_not_draw_is_not_offered_to_the_next(
 def test_a_model_that_nobody_has_any_more_is_an_error_of_its_own_at_once(
     account: Account, wire: Wire, time: Clock
 ) -> None:
-    for url in (QUICKROUTER, VECTORNODE, FAL, FAL.replace("api.quickrouter.ai", "vectornode.example")):
+    for url in (QUICKROUTER, VECTORNODE, FAL, VECTORNODE_FAL):
         wire.on("POST", url, GONE)
     answer = ask()
     problem = document(answer)
@@ -161,7 +164,7 @@ def test_a_model_that_nobody_has_any_more_is_an_error_of_its_own_at_once(
 def test_when_all_have_refused_the_first_whose_pause_is_over_is_tried_again(
     account: Account, wire: Wire, time: Clock
 ) -> None:
-    for url in (FAL, FAL.replace("api.quickrouter.ai", "vectornode.example")):
+    for url in (FAL, VECTORNODE_FAL):
         wire.on("POST", url, GONE)
     wire.on("POST", QUICKROUTER, httpx.Response(429, headers={"retry-after": "40"}), prediction())
     wire.on("POST", VECTORNODE, httpx.Response(429, headers={"retry-after": "10"}), BUSY)
@@ -199,7 +202,7 @@ def test_no_gateway_gets_another_ones_key(account: Account, wire: Wire, time: Cl
     ask()
     assert [(one.url.host, one.headers["authorization"]) for one in wire.requests] == [
         ("api.quickrouter.ai", "Bearer quickrouter-key"),
-        ("vectornode.example", "Bearer vectornode-key"),
+        (httpx.URL(VECTORNODE).host, "Bearer vectornode-key"),
     ]
 
 
@@ -290,7 +293,7 @@ def test_an_order_refers_to_no_more_files_than_can_be_looked_at(account: Account
     references = [f"s3://{account.inbox}/default/{number}.png" for number in range(21)]
     answer = submit({"input": {"prompt": "a cat", "images": references}}, model="somebody/something")
     assert "refers to 21 files" in document(answer)["detail"]
-    wire.on("POST", "https://vectornode.example/replicate/v1/models/somebody/something/predictions", prediction())
+    wire.on("POST", f"{GATEWAY}/models/somebody/something/predictions", prediction())
     assert submit({"input": {"prompt": "a cat", "images": [cat] * 30}}, model="somebody/something")["statusCode"] == 201
 
 
@@ -335,7 +338,7 @@ def test_a_task_that_holds_more_than_a_task_can_hold_says_so(account: Account, w
 
 def test_a_gateways_long_words_are_cut_in_bytes(account: Account, wire: Wire, time: Clock) -> None:
     wire.on("POST", VECTORNODE, httpx.Response(429, json={"detail": "满" * 5000}))
-    wire.on("POST", FAL.replace("api.quickrouter.ai", "vectornode.example"), GONE)
+    wire.on("POST", VECTORNODE_FAL, GONE)
     ask()
     assert len(account.task().attempts[0]["detail"].encode()) in (254, 255, 256)
 
@@ -344,7 +347,7 @@ def test_a_cancelled_task_is_not_posted_by_a_driver_that_read_it_before(
     account: Account, wire: Wire, time: Clock
 ) -> None:
     wire.on("POST", VECTORNODE, httpx.ConnectError)
-    wire.on("POST", FAL.replace("api.quickrouter.ai", "vectornode.example"), httpx.ConnectError)
+    wire.on("POST", VECTORNODE_FAL, httpx.ConnectError)
     ask()
     stale = account.task()
     store.ask_to_cancel(stale)
@@ -599,7 +602,7 @@ def test_a_submission_leaves_a_route_that_draws_while_one_waits_to_the_driver(
     account: Account, wire: Wire, time: Clock
 ) -> None:
     account.put("gateways/tokaify", "tokaify-key")
-    for url in (QUICKROUTER, VECTORNODE, FAL, FAL.replace("api.quickrouter.ai", "vectornode.example")):
+    for url in (QUICKROUTER, VECTORNODE, FAL, VECTORNODE_FAL):
         wire.on("POST", url, BUSY)
     assert document(ask())["status"] == "starting"
     wire.on("POST", TOKAIFY, DRAWN)
@@ -617,7 +620,7 @@ def cat(account: Account) -> str:
 
 
 KONTEXT = "black-forest-labs/flux-kontext-pro"
-KONTEXT_URL = f"https://vectornode.example/replicate/v1/models/{KONTEXT}/predictions"
+KONTEXT_URL = f"{GATEWAY}/models/{KONTEXT}/predictions"
 
 
 def test_a_picture_of_the_inbox_is_lent_by_a_fresh_link_at_the_moment_of_the_post(
@@ -665,7 +668,7 @@ def test_a_key_that_a_gateway_refuses_is_read_anew(account: Account, wire: Wire,
         return httpx.Response(401)
 
     wire.on("POST", VECTORNODE, refuse, prediction())
-    wire.on("POST", FAL.replace("api.quickrouter.ai", "vectornode.example"), GONE)
+    wire.on("POST", VECTORNODE_FAL, GONE)
     ask()
     time.forward(2)
     poll(account.task())

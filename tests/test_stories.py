@@ -19,12 +19,13 @@ from standardwebhooks import Webhook
 from local.cloud.permissions import Act, covers
 from local.installation import GATEWAY_KEY, Installation
 from local.receiver import Receiver
-from tests import documented_models
+from tests import conftest, documented_models
 
 pytestmark = pytest.mark.slow
 
 MODEL = "google/imagen-4-fast"
 CREATE = f"/replicate/v1/models/{MODEL}/predictions"
+VECTORNODE = httpx.URL(conftest.VECTORNODE).host
 WAN = "fal-ai/wan/v2.2-a14b/image-to-image"
 #: A picture that a caller has somewhere.
 OUTSIDE = "https://example.com/cat.png"
@@ -141,7 +142,7 @@ def test_a_canceled_task_is_canceled_at_the_gateway_and_ends_canceled(caller: Ca
 
 def test_a_gateway_that_is_busy_hands_over_to_the_next_at_once(caller: Caller) -> None:
     charged = len(caller.ledger()["charges"])
-    caller.fault(match={"host": "vectornode.example", "path": CREATE}, answer={"status": 429})
+    caller.fault(match={"host": VECTORNODE, "path": CREATE}, answer={"status": 429})
     reply = caller.order()
     assert [attempt["outcome"] for attempt in reply.json()["attempts"]] == ["refused", "accepted"]
     task = caller.wait(reply.json()["id"])
@@ -176,7 +177,7 @@ def test_every_dialect_leads_to_pictures(
 ) -> None:
     charged = len(caller.ledger()["charges"])
     if route.startswith("google/"):
-        caller.fault(match={"host": "vectornode.example", "path": "/v1beta/"}, answer={"status": 429})
+        caller.fault(match={"host": VECTORNODE, "path": "/v1beta/"}, answer={"status": 429})
     reply = caller.order(model=model, **asked)
     assert reply.status_code == 201
     task = caller.wait(reply.json()["id"])
