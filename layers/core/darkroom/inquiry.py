@@ -1,44 +1,17 @@
 """
-One visit of a driver: look at the task, ask the gateway once if that is what it needs, and say when to come again.
-
-A question costs nothing, so any failure of one only means to ask again, until the task's deadline.
+One visit of a driver: look at the task, post it or ask about it if that is what it needs, and say when to come again.
 """
 
 from dataclasses import replace
 
 from aws_lambda_powertools import Logger
 
-from darkroom import (
-    catalogue,
-    clock,
-    dialects,
-    driver,
-    gallery,
-    http,
-    keys,
-    posting,
-    schedule,
-    store,
-    submission,
-    timings,
-    wire,
-)
-from darkroom.answer import Answer, Failed, Finished, Running
-from darkroom.dialects import Dialect
+from darkroom import asking, catalogue, clock, dialects, driver, posting, schedule, store, submission, timings
+from darkroom.answer import Failed, Finished, Running
 from darkroom.driver import Next, Step
-from darkroom.errors import CatalogueError, ForbiddenAddress, NoReply, NotSent, Reason, UnknownModel
-from darkroom.route import Route, dialect_of
+from darkroom.errors import Reason, UnknownModel
+from darkroom.route import dialect_of
 from darkroom.task import Status, Task
-from darkroom.wire import Reply, Request
-
-#: Seconds for a question, or for asking the gateway to stop.
-QUESTION_S = 10.0
-#: Bytes of all outputs of a task; how often it says what is missing, and in how many characters: it is one item.
-OUTPUTS_CAP, MISSING, MISSING_CAP = 64_000, 20, 500
-#: Statuses of a gateway that does not know what it is asked under this address, and may under another.
-UNKNOWN_THERE = (400, 404, 405, 500)
-#: Bytes of an answer: it may hold pictures inline, in base64.
-ANSWER_CAP = 32_000_000
 
 logger = Logger(child=True)
 
@@ -107,12 +80,12 @@ def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
 def _ask(task: Task) -> tuple[Next, int]:
     overdue = clock.now() >= task.deadline
     if task.cancel:
-        _cancel(task)
-    answer = _answer(task)
+        asking.cancel(task)
+    answer = asking.answer(task)
     if not isinstance(answer, Running):
         return _hear(task, answer)
     if overdue:
-        _cancel(task)
+        asking.cancel(task)
         return _hear(task, Failed(Reason.TIMED_OUT, "The gateway had not finished when the task's deadline passed."))
     elapsed = (clock.now() - (task.submitted or task.created)) / 1000
     return "wait", _until(task.deadline, schedule.following(elapsed))
@@ -120,69 +93,10 @@ def _ask(task: Task) -> tuple[Next, int]:
 
 def _look_again(task: Task) -> tuple[Next, int]:
     """Outputs could not be copied: their links may have expired, and the gateway may have new ones."""
-    answer = _answer(task)
+    answer = asking.answer(task)
     outputs = answer.outputs if isinstance(answer, Finished) else task.outputs
     store.refresh(task, outputs, _collected())
     return "finalize", 0
-
-
-def _answer(task: Task) -> Answer:
-    """The gateway's answer; Running for whatever cannot be understood or heard."""
-    dialect = dialect_of(task.route or "")
-    if (queue := dialects.queue(dialect)) is None:
-        return _read(task, dialects.of(dialect))
-    if (route := _route(task)) is None:
-        return Running()
-    ticket = task.ticket or ""
-    for question in queue.questions(route, ticket):
-        try:
-            reply = http.send(_signed(route, question), deadline=QUESTION_S, cap=ANSWER_CAP)
-        except (NotSent, NoReply, ForbiddenAddress) as error:
-            logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
-            break
-        if reply.status in (401, 403):
-            keys.forget()
-        try:
-            return _staged(task, queue.answer(reply))
-        except NoReply:
-            logger.warning("answer not understood", task_id=task.task_id, status=reply.status)
-            if not reply.ok and reply.status not in UNKNOWN_THERE:
-                break
-    return Running()
-
-
-def _read(task: Task, dialect: Dialect) -> Answer:
-    """The answer of a synchronous dialect, from its staged reply; there is nobody to ask again."""
-    try:
-        return _staged(task, dialect.answer(Reply(200, {}, gallery.staged_reply(task.ticket or "") or b"")))
-    except NoReply as error:
-        return Failed(Reason.OUTPUT_LOST, f"The gateway's reply cannot be read, and is kept as {task.ticket}: {error}")
-
-
-def _cancel(task: Task) -> None:
-    """Ask the gateway to stop. Whether it does, its next answer tells."""
-    queue, route = dialects.queue(dialect_of(task.route or "")), _route(task)
-    if queue is None or route is None:
-        return
-    request = queue.cancellation(route, task.ticket or "")
-    try:
-        reply = http.send(_signed(route, request), deadline=QUESTION_S)
-        logger.info("asked the gateway to cancel", task_id=task.task_id, status=reply.status)
-    except (NotSent, NoReply, ForbiddenAddress) as error:
-        logger.warning("cancellation unanswered", task_id=task.task_id, reason=type(error).__name__)
-
-
-def _route(task: Task) -> Route | None:
-    """None if the catalogue has lost the gateway meanwhile: then nobody can be asked."""
-    try:
-        return catalogue.catalogue().route(task.route or "")
-    except CatalogueError:
-        logger.exception("the gateway of a running task is not in the catalogue", task_id=task.task_id)
-        return None
-
-
-def _signed(route: Route, request: Request) -> Request:
-    return request.authorized(route.gateway.credentials(keys.gateway(route.gateway.name) or ""))
 
 
 def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
@@ -203,31 +117,6 @@ def _several(task: Task, word: Finished) -> bool:
     except UnknownModel:  # the catalogue has been changed meanwhile
         output = None
     return {"one": len(word.outputs) > 1, "list": True, None: word.several}[output]
-
-
-def _staged(task: Task, answer: Answer) -> Answer:
-    """
-    The answer, with outputs that came inline put into the bucket: neither the table nor a step could carry them.
-
-    Raises NoReply if none of the outputs can be decoded.
-    """
-    if not isinstance(answer, Finished):
-        return answer
-    outputs, missing, room = list[str](), [each[:MISSING_CAP] for each in answer.missing[:MISSING]], OUTPUTS_CAP
-    for index, output in enumerate(answer.outputs):
-        try:
-            content = wire.inline(output)
-        except NoReply as error:
-            missing.append(str(error))
-            continue
-        kept = output if content is None else gallery.stage(task.task_id, index, content)
-        if (room := room - len(kept.encode())) < 0:
-            missing.append(f"the last {len(answer.outputs) - index} of the outputs are more than a task can hold")
-            break
-        outputs.append(kept)
-    if not outputs:
-        raise NoReply("; ".join(missing))
-    return replace(answer, outputs=tuple(outputs), missing=tuple(missing))
 
 
 def _collected() -> int:

@@ -1,0 +1,113 @@
+"""
+One question to the gateway that has a task, and its answer.
+
+A question costs nothing: whatever goes wrong with one means that the gateway is still at it. Pictures that an answer
+holds inline go to the bucket before anything else is done with them.
+"""
+
+from dataclasses import replace
+
+from aws_lambda_powertools import Logger
+
+from darkroom import catalogue, dialects, gallery, http, keys, wire
+from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom.dialects import Dialect
+from darkroom.errors import CatalogueError, ForbiddenAddress, NoReply, NotSent, Reason
+from darkroom.route import Route, dialect_of
+from darkroom.task import Task
+from darkroom.wire import Reply, Request
+
+#: Seconds for a question, or for asking the gateway to stop.
+QUESTION_S = 10.0
+#: Bytes of all outputs of a task; how often it says what is missing, and in how many characters: it is one item.
+OUTPUTS_CAP, MISSING, MISSING_CAP = 64_000, 20, 500
+#: Statuses of a gateway that does not know what it is asked under this address, and may under another.
+UNKNOWN_THERE = (400, 404, 405, 500)
+#: Bytes of an answer: it may hold pictures inline, in base64.
+ANSWER_CAP = 32_000_000
+
+logger = Logger(child=True)
+
+
+def answer(task: Task) -> Answer:
+    """The gateway's answer; Running for whatever cannot be understood or heard."""
+    dialect = dialect_of(task.route or "")
+    if (queue := dialects.queue(dialect)) is None:
+        return _read(task, dialects.of(dialect))
+    if (route := _route(task)) is None:
+        return Running()
+    ticket = task.ticket or ""
+    for question in queue.questions(route, ticket):
+        try:
+            reply = http.send(_signed(route, question), deadline=QUESTION_S, cap=ANSWER_CAP)
+        except (NotSent, NoReply, ForbiddenAddress) as error:
+            logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
+            break
+        if reply.status in (401, 403):
+            keys.forget()
+        try:
+            return _staged(task, queue.answer(reply))
+        except NoReply:
+            logger.warning("answer not understood", task_id=task.task_id, status=reply.status)
+            if not reply.ok and reply.status not in UNKNOWN_THERE:
+                break
+    return Running()
+
+
+def cancel(task: Task) -> None:
+    """Ask the gateway to stop. Whether it does, its next answer tells."""
+    queue, route = dialects.queue(dialect_of(task.route or "")), _route(task)
+    if queue is None or route is None:
+        return
+    request = queue.cancellation(route, task.ticket or "")
+    try:
+        reply = http.send(_signed(route, request), deadline=QUESTION_S)
+        logger.info("asked the gateway to cancel", task_id=task.task_id, status=reply.status)
+    except (NotSent, NoReply, ForbiddenAddress) as error:
+        logger.warning("cancellation unanswered", task_id=task.task_id, reason=type(error).__name__)
+
+
+def _read(task: Task, dialect: Dialect) -> Answer:
+    """The answer of a synchronous dialect, from its staged reply; there is nobody to ask again."""
+    try:
+        return _staged(task, dialect.answer(Reply(200, {}, gallery.staged_reply(task.ticket or "") or b"")))
+    except NoReply as error:
+        return Failed(Reason.OUTPUT_LOST, f"The gateway's reply cannot be read, and is kept as {task.ticket}: {error}")
+
+
+def _staged(task: Task, answer: Answer) -> Answer:
+    """
+    The answer, with outputs that came inline put into the bucket: neither the table nor a step could carry them.
+
+    Raises NoReply if none of the outputs can be decoded.
+    """
+    if not isinstance(answer, Finished):
+        return answer
+    outputs, missing, room = list[str](), [each[:MISSING_CAP] for each in answer.missing[:MISSING]], OUTPUTS_CAP
+    for index, output in enumerate(answer.outputs):
+        try:
+            content = wire.inline(output)
+        except NoReply as error:
+            missing.append(str(error))
+            continue
+        kept = output if content is None else gallery.stage(task.task_id, index, content)
+        if (room := room - len(kept.encode())) < 0:
+            missing.append(f"the last {len(answer.outputs) - index} of the outputs are more than a task can hold")
+            break
+        outputs.append(kept)
+    if not outputs:
+        raise NoReply("; ".join(missing))
+    return replace(answer, outputs=tuple(outputs), missing=tuple(missing))
+
+
+def _route(task: Task) -> Route | None:
+    """None if the catalogue has lost the gateway meanwhile: then nobody can be asked."""
+    try:
+        return catalogue.catalogue().route(task.route or "")
+    except CatalogueError:
+        logger.exception("the gateway of a running task is not in the catalogue", task_id=task.task_id)
+        return None
+
+
+def _signed(route: Route, request: Request) -> Request:
+    return request.authorized(route.gateway.credentials(keys.gateway(route.gateway.name) or ""))
