@@ -381,3 +381,21 @@ def test_a_picture_that_is_told_of_twice_is_one_and_latents_are_none() -> None:
     found = fal.answer(reply({"image": file, "images": [file], **latents}))
     assert isinstance(found, Finished)
     assert found.outputs == ("https://files.example/a.png",)
+
+
+@pytest.mark.parametrize("images", [["https://files.example/a.png"], "https://files.example/a.png"])
+def test_a_bare_address_in_place_of_a_picture_is_one(images: Any) -> None:
+    found = fal.answer(reply({"images": images}))
+    assert isinstance(found, Finished)
+    assert found.outputs == ("https://files.example/a.png",)
+
+
+def test_pictures_that_were_flagged_and_left_out_are_a_filters_doing() -> None:
+    found = fal.answer(reply({"images": [], "has_nsfw_concepts": [True]}))
+    assert isinstance(found, Failed)
+    assert found.reason is Reason.FILTERED
+
+
+def test_a_type_of_error_is_an_error_though_it_says_no_more() -> None:
+    found = fal.answer(reply({"status": "COMPLETED", "error_type": "runner_disconnected"}))
+    assert found == Failed(Reason.GATEWAY_FAILED, "The gateway gives no reason.")

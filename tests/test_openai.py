@@ -143,3 +143,14 @@ def test_an_error_that_comes_as_a_success_is_believed_only_where_a_code_says_tha
 def test_a_stronger_code_than_the_parameter_counts() -> None:
     error = {"message": "no", "param": "model", "code": "billing_hard_limit_reached"}
     assert openai.complaint(reply({"error": error}, 400)).reason is Reason.GATEWAY_CREDIT
+
+
+def test_one_picture_need_not_be_in_a_list() -> None:
+    found = openai.answer(reply({"data": {"url": "https://files.example/a.png"}}))
+    assert found == Finished(("https://files.example/a.png",), several=True)
+
+
+def test_pictures_that_moderation_took_away_were_filtered() -> None:
+    found = openai.answer(reply({"data": [{"url": "", "respect_moderation": False}]}))
+    assert isinstance(found, Failed)
+    assert found.reason is Reason.FILTERED

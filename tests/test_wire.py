@@ -195,3 +195,8 @@ def test_credentials_come_with_a_copy() -> None:
 @pytest.mark.parametrize(("headers", "seconds"), [({"retry-after": "1.5"}, 2), ({"retry-after-ms": "1200"}, 2)])
 def test_a_wish_may_be_finer_than_a_second(headers: dict[str, str], seconds: int) -> None:
     assert Reply(429, headers, b"").retry_after(0) == seconds
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(429, 7), (200, None), (503, None)])
+def test_the_end_of_a_limit_is_a_wish_where_the_limit_was_the_reason(status: int, seconds: int | None) -> None:
+    assert Reply(status, {"ratelimit-reset": "7"}, b"").retry_after(0) == seconds

@@ -119,16 +119,17 @@ def recover(task: Task) -> Task | None:
     return store.keep_ticket(task, ticket, _attempt(task, Verdict.ACCEPTED, "found in staging"))
 
 
-def verdict(status: int, reason: Reason, *, handed_on: bool = True) -> Verdict:
+def verdict(reply: Reply, reason: Reason) -> Verdict:
     """
-    What a reply to the paid POST says that is not 2xx, by its status and the reason that it gives.
+    What a reply to the paid POST says that is not 2xx, by its status and the reason for it.
 
-    handed_on: whether a relay may have handed the request on; a 503 with `model_not_found` says that it found nobody.
+    A relay's 503 with `model_not_found` says that it found nobody to hand the request on to.
     """
+    status = complaints.status(reply)
     match status, reason:
         case 408 | 409 | 424 | 499, _:
             return Verdict.UNKNOWN
-        case 503, _ if not handed_on:
+        case 503, _ if "model_not_found" in complaints.codes(reply):
             return Verdict.REFUSED
         case _ if not 300 <= status < 500:
             return Verdict.UNKNOWN
@@ -180,9 +181,7 @@ def _accepted(claimed: Task, way: Way, reply: Reply) -> Task:
 
 def _refused(claimed: Task, way: Way, reply: Reply) -> Task:
     complaint = dialects.of(way.route.dialect).complaint(reply)
-    found = verdict(
-        complaints.status(reply), complaint.reason, handed_on="model_not_found" not in complaints.codes(reply)
-    )
+    found = verdict(reply, complaint.reason)
     attempt = _attempt(claimed, found, complaint.message, way, reply) | {"code": complaint.reason.code}
     match found:
         case Verdict.UNKNOWN:

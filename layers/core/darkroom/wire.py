@@ -47,11 +47,14 @@ class Reply:
         Seconds that the gateway asks us to wait, seen from `now` (ms), an hour at most; None if it asks for nothing.
 
         It asks in the header Retry-After (OpenAI and Azure in retry-after-ms, too), or in the body of an error: in
-        `retry_after` (Replicate), or in the `retryDelay` of a google.rpc.RetryInfo.
+        `retry_after` (Replicate), or in the `retryDelay` of a google.rpc.RetryInfo; or else it tells with a 429 when
+        its limit is over (Replicate's ratelimit-reset).
         """
         wish = self._wish_in_head(now)
         if wish is None and not self.ok:
             wish = self._wish_in_body()
+        if wish is None and self.status == 429 and _NUMBER.fullmatch(over := self.headers.get("ratelimit-reset", "")):
+            wish = float(over)
         return None if wish is None else math.ceil(min(max(0.0, wish), 3600.0))
 
     def document(self) -> dict[str, Any]:

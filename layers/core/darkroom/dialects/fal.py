@@ -24,6 +24,9 @@ complaint = complaints.read
 _NAMESPACES = ("workflows", "comfy")
 #: What gateways answer under whatever the app is.
 _ANY_APP = "fal-ai/auto"
+_ADDRESS = re.compile(r"https?://|data:")
+#: Members that are pictures in most results; some relays give bare URLs there.
+_PICTURES = ("images", "image")
 #: Members of a result that are no media, though there may be URLs in them: what we sent, and what is said about it.
 _NO_MEDIA = ("request", "detail", "error", "logs", "debug_latents", "debug_per_pass_latents")
 
@@ -63,11 +66,13 @@ def answer(reply: Reply) -> Answer:
             return Failed(complaints.of_accepted(reply), error or "The gateway gives no reason.")
         case "CANCELLED" | "CANCELED":
             return Failed(Reason.CANCELED, error or "The request was canceled.")
-        case "COMPLETED" if error:
-            return Failed(complaints.of_accepted(reply), error)
+        case "COMPLETED" if error or result.get("error_type"):
+            return Failed(complaints.of_accepted(reply), error or "The gateway gives no reason.")
         case None if objects(result.get("detail")):
             return Failed(complaints.of_accepted(reply), complaints.words(reply))
-        case None | "COMPLETED" if any(name in result for name in ("images", "image")):
+        case None | "COMPLETED" if _flagged(result):
+            return Failed(Reason.FILTERED, "All pictures were flagged (has_nsfw_concepts) and left out.")
+        case None | "COMPLETED" if any(name in result for name in _PICTURES):
             return Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
         case None:
             raise NoReply("neither a result nor a status")
@@ -94,6 +99,12 @@ def _refused(reply: Reply, error: dict[str, Any]) -> Answer:
     raise NoReply(f"status {reply.status}: {complaints.words(reply)}")
 
 
+def _flagged(result: dict[str, Any]) -> bool:
+    """Whether a result holds no picture because a filter left them out."""
+    flags = result.get("has_nsfw_concepts")
+    return isinstance(flags, list) and True in flags
+
+
 def _app(route: Route) -> str:
     """The app of a model: its owner and alias, without what follows."""
     segments = route.model.split("/")
@@ -104,6 +115,11 @@ def _media(result: dict[str, Any]) -> Iterator[tuple[bool, list[str]]]:
     """The members of a result that are files, or lists of files: whether it is a list, and the files' URLs."""
     for name, value in result.items():
         listed = isinstance(value, list)
-        urls = [each.get("url") for each in objects(value if listed else [value])]
-        if name not in _NO_MEDIA and (found := [url for url in urls if isinstance(url, str) and url]):
+        files = value if isinstance(value, list) else [value]
+        urls = [each.get("url") for each in objects(files)]
+        if name in _PICTURES:
+            urls += [each for each in files if isinstance(each, str)]
+        if name not in _NO_MEDIA and (
+            found := [url for url in urls if isinstance(url, str) and re.match(r"https?://|data:", url)]
+        ):
             yield listed, found

@@ -30,7 +30,10 @@ def complaint(reply: Reply) -> Failed:
 
 def answer(reply: Reply) -> Answer:
     document = reply.document()
-    pictures = objects(data := document.get("data"))
+    data = document.get("data")
+    if isinstance(data, dict) and _output(data):
+        data = [data]
+    pictures = objects(data)
     outputs = tuple(output for each in pictures if (output := _output(each)))
     missing = tuple(complaints.said(each["error"]) for each in pictures if each.get("error"))
     if outputs:
@@ -45,10 +48,11 @@ def answer(reply: Reply) -> Answer:
 
 
 def _filtered(picture: dict[str, Any]) -> bool:
-    """Whether a filter has held back this one."""
+    """Whether a filter has held back this one: by an error's code, or (xAI) by a flag."""
     error = picture.get("error")
     code = error.get("code") if isinstance(error, dict) else None
-    return isinstance(code, str) and complaints.known([code]) is Reason.FILTERED
+    held_back = isinstance(code, str) and complaints.known([code]) is Reason.FILTERED
+    return held_back or picture.get("respect_moderation") is False
 
 
 def _output(picture: dict[str, Any]) -> str | None:
