@@ -87,7 +87,7 @@ def test_what_is_no_json_object_says_nothing(body: bytes) -> None:
 ERRORS: dict[str, dict[str, Any]] = {
     "a relay's": {"error": {"message": "出错了", "type": "new_api_error"}},
     "flat": {"code": "x", "message": "出错了", "data": None},
-    "no list": {"data": {"url": URL}},
+    "no list": {"data": {"id": "a"}},
     "another dialect": {"images": [{"url": URL}]},
     "an empty object": {},
 }
