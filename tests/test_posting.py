@@ -374,9 +374,7 @@ def test_a_catalogue_that_lost_a_word_meanwhile_ends_the_task_and_says_which(
 def test_a_task_without_any_key_says_so_once(account: Account, wire: Wire, time: Clock) -> None:
     account.delete("gateways/vectornode")
     ask()
-    for turn in range(3):
-        time.forward(60)
-        assert poll(account.task(), turn)[0] == "wait"
+    assert [poll(account.task(), turn) for turn in range(3)] == [("wait", 2), ("wait", 4), ("wait", 8)]
     (attempt,) = document(ask())["attempts"]
     assert (attempt["route"], attempt["outcome"], attempt["code"]) == (None, "not_sent", "gateway_auth")
     assert "has a key here" in attempt["detail"]
@@ -609,6 +607,28 @@ def test_a_submission_leaves_a_route_that_draws_while_one_waits_to_the_driver(
     assert poll(account.task()) == ("finalize", 0)
 
 
+@pytest.mark.usefixtures("synchronous")
+def test_what_a_gateway_says_is_missing_does_not_outgrow_the_task(account: Account, wire: Wire, time: Clock) -> None:
+    reasons = [{"raiFilteredReason": "x" * 5000}] * 100
+    wire.on("POST", TOKAIFY, httpx.Response(200, json={"predictions": [*DRAWN.json()["predictions"], *reasons]}))
+    ask()
+    poll(account.task())
+    assert 0 < sum(map(len, account.task().missing)) <= 10_000
+
+
+def test_a_model_that_the_catalogue_has_lost_is_finished_as_its_gateway_has_it(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.on("POST", VECTORNODE, prediction())
+    ask()
+    monkeypatch.setattr(catalogue.catalogue(), "models", {})
+    output = prediction("succeeded", output=["https://replicate.delivery/a.png"])
+    wire.on("GET", f"{GATEWAY}/predictions/gm72dcl0hqzg9dyozwvntt2wj0", output)
+    time.forward(7)
+    assert poll(account.task()) == ("finalize", 0)
+    assert account.task().several
+
+
 # ---- Pictures that go in -------------------------------------------------------------------------------------------
 
 
@@ -627,11 +647,11 @@ def test_a_picture_of_the_inbox_is_lent_by_a_fresh_link_at_the_moment_of_the_pos
     account: Account, wire: Wire, time: Clock, cat: str
 ) -> None:
     wire.on("POST", KONTEXT_URL, prediction())
-    submit({"input": {"prompt": "s3://is no reference here", "image": cat}}, model=KONTEXT)
+    submit({"input": {"prompt": cat, "image": cat}}, model=KONTEXT)
     sent = json.loads(wire.requests[0].content)["input"]
     link = httpx.URL(sent["input_image"])
     assert (link.path, "X-Amz-Signature" in link.params) == ("/default/cat.png", True)
-    assert sent["prompt"] == "s3://is no reference here"
+    assert sent["prompt"] == cat, "a prompt is words, whatever it begins with"
     assert cat in account.task().input
 
 
