@@ -399,3 +399,15 @@ def test_pictures_that_were_flagged_and_left_out_are_a_filters_doing() -> None:
 def test_a_type_of_error_is_an_error_though_it_says_no_more() -> None:
     found = fal.answer(reply({"status": "COMPLETED", "error_type": "runner_disconnected"}))
     assert found == Failed(Reason.GATEWAY_FAILED, "The gateway gives no reason.")
+
+
+@pytest.mark.parametrize("word", ["SUCCEEDED", "OK", "done", 200])
+def test_files_are_the_last_word_under_any_status_that_is_not_another(word: Any) -> None:
+    found = fal.answer(reply({"status": word, "images": [{"url": "https://files.example/a.png"}]}))
+    assert isinstance(found, Finished)
+
+
+@pytest.mark.parametrize("member", ["error", "message"])
+def test_a_bad_request_is_never_the_last_word(member: str) -> None:
+    with pytest.raises(NoReply):
+        fal.answer(reply({member: "Request is still in progress", "error_type": "bad_request"}, 400))

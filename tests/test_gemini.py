@@ -405,3 +405,8 @@ def test_what_stands_beside_the_contents_is_put_there() -> None:
 def test_a_strange_address_of_a_picture_is_handed_on(picture: Any) -> None:
     sent = json.loads(gemini.submission(BANANA, {"prompt": "a pier", "images": [picture]}).body)
     assert sent["contents"][0]["parts"][1]["fileData"]["fileUri"] == picture
+
+
+def test_a_stronger_code_than_the_type_of_a_relays_error_counts() -> None:
+    error = {"code": "sensitive_words_detected", "type": "invalid_request", "message": "no"}
+    assert gemini.complaint(reply({"error": error}, 400)).reason is Reason.FILTERED

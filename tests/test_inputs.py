@@ -368,3 +368,8 @@ def test_what_a_route_needs_has_to_be_said_or_the_route_cannot_do_it() -> None:
     assert caught.value.complaints == {"image": "needs it"}
     said = {"prompt": "A pier.", "image": "https://example.com/a.png"}
     assert translate(said, words, frozenset(words)) == {"prompt": "A pier.", "image_url": "https://example.com/a.png"}
+
+
+@pytest.mark.parametrize("name", sorted(inputs.COMMON))
+def test_a_common_name_that_is_null_is_not_said(name: str) -> None:
+    assert canonical({"prompt": "A pier.", name: None}, [{"prompt": Word("prompt")}]) == {"prompt": "A pier."}

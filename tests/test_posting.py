@@ -297,6 +297,20 @@ def test_an_order_refers_to_no_more_files_than_can_be_looked_at(account: Account
     assert submit({"input": {"prompt": "a cat", "images": [cat] * 30}}, model="somebody/something")["statusCode"] == 201
 
 
+@pytest.mark.parametrize(
+    ("param", "outcome"), [("429", "refused"), ("401", "refused"), ("404", "unavailable"), ("400", "rejected")]
+)
+def test_the_upstreams_status_that_a_relay_tells_decides(
+    account: Account, wire: Wire, time: Clock, param: str, outcome: str
+) -> None:
+    hidden = {"error": {"message": "上游错误", "code": "bad_response_status_code", "param": param}}
+    account.put("gateways/quickrouter", "quickrouter-key")
+    wire.on("POST", QUICKROUTER, httpx.Response(500, json=hidden))
+    wire.on("POST", VECTORNODE, prediction())
+    ask()
+    assert outcomes(account.task())[0] == ("quickrouter", outcome)
+
+
 def test_a_relays_word_for_a_lost_reply_is_unknown_whatever_its_status(
     account: Account, wire: Wire, time: Clock
 ) -> None:
@@ -462,7 +476,6 @@ def test_a_lost_reply_of_a_synchronous_gateway_is_never_posted_again(account: Ac
         httpx.Response(200, html="<!doctype html><title>gateway</title>"),
         httpx.Response(200, json={"code": "who knows", "message": "what"}),
         httpx.Response(200, content=b'{"predictions": [{"bytesBase64Encoded": "iVBOR'),
-        httpx.Response(200, json={"predictions": [{"bytesBase64Encoded": "!"}]}),
     ],
 )
 @pytest.mark.usefixtures("synchronous")
@@ -474,10 +487,33 @@ def test_a_reply_that_cannot_be_read_is_kept_and_never_posted_again(
     assert poll(account.task()) == ("finalize", 0)
     task = account.task()
     assert task.failure is not None
-    assert (task.failure.code, task.failure.may_be_billed) == ("output_lost", True)
+    assert (task.failure.code, task.failure.may_be_billed) == ("submission_unknown", True)
+    assert not task.failure.retryable
     assert account.files() == {task.ticket: answer.content}
     assert str(task.ticket) in task.failure.message
     assert len(wire.requests) == 1
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_pictures_that_cannot_be_decoded_are_lost_and_their_reply_is_kept(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", TOKAIFY, httpx.Response(200, json={"predictions": [{"bytesBase64Encoded": "!"}] * 90}))
+    ask()
+    assert poll(account.task()) == ("finalize", 0)
+    task = account.task()
+    assert task.failure is not None
+    assert (task.failure.code, task.failure.may_be_billed) == ("output_lost", True)
+    assert list(account.files()) == [task.ticket]
+
+
+@pytest.mark.usefixtures("synchronous")
+def test_what_cannot_be_decoded_is_told_of_a_few_times_only(account: Account, wire: Wire, time: Clock) -> None:
+    broken = [{"bytesBase64Encoded": "!"}] * 500
+    wire.on("POST", TOKAIFY, httpx.Response(200, json={"predictions": [*broken, *DRAWN.json()["predictions"]]}))
+    ask()
+    assert poll(account.task()) == ("finalize", 0)
+    assert (len(account.task().outputs), len(account.task().missing)) == (1, 20)
 
 
 @pytest.mark.usefixtures("synchronous")
@@ -651,6 +687,7 @@ def test_a_picture_of_the_inbox_is_lent_by_a_fresh_link_at_the_moment_of_the_pos
     sent = json.loads(wire.requests[0].content)["input"]
     link = httpx.URL(sent["input_image"])
     assert (link.path, "X-Amz-Signature" in link.params) == ("/default/cat.png", True)
+    assert link.params["X-Amz-Expires"] == "3600"
     assert sent["prompt"] == cat, "a prompt is words, whatever it begins with"
     assert cat in account.task().input
 

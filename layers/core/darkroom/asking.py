@@ -1,8 +1,9 @@
 """
 One question to the gateway that has a task, and its answer.
 
-A question costs nothing: whatever goes wrong with one means that the gateway is still at it. Pictures that an answer
-holds inline go to the bucket before anything else is done with them.
+A question to a queue costs nothing: whatever goes wrong with one means that the gateway is still at it. A synchronous
+dialect has answered already; its staged reply is read. Pictures that an answer holds inline go to the bucket before
+anything else is done with them.
 """
 
 from dataclasses import replace
@@ -30,7 +31,7 @@ logger = Logger(child=True)
 
 
 def answer(task: Task) -> Answer:
-    """The gateway's answer; Running for whatever cannot be understood or heard."""
+    """The gateway's answer; of a queue, Running for whatever cannot be understood or heard."""
     dialect = dialect_of(task.route or "")
     if (queue := dialects.queue(dialect)) is None:
         return _read(task, dialects.of(dialect))
@@ -70,9 +71,14 @@ def cancel(task: Task) -> None:
 def _read(task: Task, dialect: Dialect) -> Answer:
     """The answer of a synchronous dialect, from its staged reply; there is nobody to ask again."""
     try:
-        return _staged(task, dialect.answer(Reply(200, {}, gallery.staged_reply(task.ticket or "") or b"")))
+        answer = dialect.answer(Reply(200, {}, gallery.staged_reply(task.ticket or "") or b""))
     except NoReply as error:
-        return Failed(Reason.OUTPUT_LOST, f"The gateway's reply cannot be read, and is kept as {task.ticket}: {error}")
+        # It may be a picture in a shape that nobody knows, or a proxy's page: to post again could be to pay again.
+        return Failed(Reason.SUBMISSION_UNKNOWN, f"The gateway's reply cannot be read; it is at {task.ticket}: {error}")
+    try:
+        return _staged(task, answer)
+    except NoReply as error:
+        return Failed(Reason.OUTPUT_LOST, f"The pictures cannot be decoded; the reply is at {task.ticket}: {error}")
 
 
 def _staged(task: Task, answer: Answer) -> Answer:
@@ -97,7 +103,7 @@ def _staged(task: Task, answer: Answer) -> Answer:
         outputs.append(kept)
     if not outputs:
         raise NoReply("; ".join(missing))
-    return replace(answer, outputs=tuple(outputs), missing=tuple(missing))
+    return replace(answer, outputs=tuple(outputs), missing=tuple(missing[:MISSING]))
 
 
 def _route(task: Task) -> Route | None:

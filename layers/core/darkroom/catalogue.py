@@ -56,7 +56,7 @@ class Catalogue:
             raise CatalogueError(f"catalogue.toml, line {_line(text, slip.path)}: {slip}") from slip
 
     def model(self, name: str) -> Model:
-        """The model of that name, or what the longest pattern that fits makes of the name. Raises UnknownModel."""
+        """The model of that name, or what the most telling pattern that fits makes of it. Raises UnknownModel."""
         if name in self.models and "*" not in name:
             return self.models[name]
         fitting = [known for known in self.models if "*" in known and re.fullmatch(_expression(known), name)]
@@ -139,8 +139,8 @@ def _word(entry: Any, path: Path) -> Word:
         simple = all(isinstance(value, str | int | float) for value in values)
         _demand(simple, "values in a list must be strings or numbers", (*path, "values"))
         values = {value: value for value in values}
-    plain = all(isinstance(value, str | int | float) for value in (values or {}).values())
-    _demand(plain, "what a value is called there must be a string or a number", (*path, "values"))
+    json = all(isinstance(value, str | int | float | dict | list) for value in (values or {}).values())
+    _demand(json, "what a value is called there must be something that JSON can hold", (*path, "values"))
     _demand(found["name"], "name is empty", (*path, "name"))
     word = Word(found["name"], values, found["most"], found["default"], found["required"])
     _demand(word.most is None or word.most >= 1, "most must be at least 1", (*path, "most"))

@@ -84,7 +84,7 @@ _LOST = {
 
 def read(reply: Reply) -> Failed:
     """What a reply that is an error complains about: the reason, and the gateway's own words."""
-    reason = known(codes(reply)) or _STATUSES.get(reply.status, Reason.GATEWAY_FAILED)
+    reason = known(codes(reply)) or _STATUSES.get(status(reply), Reason.GATEWAY_FAILED)
     return Failed(reason, words(reply))
 
 

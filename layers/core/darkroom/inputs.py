@@ -60,7 +60,7 @@ def canonical(given: Mapping[str, Any], vocabularies: Sequence[Vocabulary]) -> d
     said: dict[str, Any] = {}
     for name, value in given.items():
         our_name = ours.get(name, name)
-        if value is None and our_name in ours:
+        if value is None and (our_name in ours or our_name in COMMON):
             continue
         our_value = _our_value(our_name, value, vocabularies)
         if our_name in said and not _same(said[our_name], our_value):

@@ -7,8 +7,8 @@ Paying once: the POST to a gateway, and what came of it.
     keep the ticket; of a synchronous dialect, whose reply is the picture, that is where the reply has been staged
 
 The rule: at most one POST that may have been accepted, ever. So a route is tried after another only when that one has
-certainly not accepted the request; where nothing certain is known the task stays `submitting`, and when the lease has
-run out its driver ends it as `submission_unknown`. It is never repeated.
+certainly not accepted the request; where nothing certain is known the task stays `submitting`, and when the claim is
+over its driver ends it as `submission_unknown`. It is never repeated.
 """
 
 import json

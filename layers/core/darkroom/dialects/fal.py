@@ -24,6 +24,8 @@ complaint = complaints.read
 _NAMESPACES = ("workflows", "comfy")
 #: What gateways answer under whatever the app is.
 _ANY_APP = "fal-ai/auto"
+#: Statuses under which files are not the last word; another word does not take away what is there.
+_NOT_DONE = ("IN_QUEUE", "IN_PROGRESS", "FAILED", "ERROR", "CANCELLED", "CANCELED")
 _ADDRESS = re.compile(r"https?://|data:")
 #: Members that are pictures in most results; some relays give bare URLs there.
 _PICTURES = ("images", "image")
@@ -60,7 +62,7 @@ def answer(reply: Reply) -> Answer:
     outputs = tuple(dict.fromkeys(url for _, urls in media for url in urls))
     error = complaints.said(result.get("error")) or complaints.said(result.get("detail"))
     match str(result["status"]).upper() if result.get("status") else None:
-        case None | "COMPLETED" if outputs:
+        case status if outputs and status not in _NOT_DONE:
             return Finished(outputs, several=len(outputs) > 1 or any(listed for listed, _ in media))
         case "FAILED" | "ERROR":
             return Failed(complaints.of_accepted(reply), error or "The gateway gives no reason.")
@@ -94,7 +96,7 @@ def _refused(reply: Reply, error: dict[str, Any]) -> Answer:
         return Running()
     if ended == "client_cancelled":
         return Failed(Reason.CANCELED, complaints.words(reply))
-    if (reply.status == 400 or reply.status >= 499) and ended != "internal_error":
+    if (reply.status == 400 or reply.status >= 499) and ended not in ("internal_error", "bad_request"):
         return Failed(Reason.GATEWAY_FAILED, complaints.words(reply))
     raise NoReply(f"status {reply.status}: {complaints.words(reply)}")
 

@@ -47,7 +47,7 @@ def complaint(reply: Reply) -> Failed:
     found = complaints.read(reply)
     if _FILTERS.search(found.message):
         return replace(found, reason=Reason.FILTERED)
-    if reply.status == 400 and "invalid_request" in complaints.codes(reply):
+    if found.reason is Reason.INVALID_INPUT and "invalid_request" in complaints.codes(reply):
         # A relay that does not know this method has looked for the members of another, and handed nothing on.
         return replace(found, reason=Reason.MODEL_UNAVAILABLE)
     return found
