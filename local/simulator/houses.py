@@ -6,7 +6,7 @@ wants its key in, and what it sells. At every other host stands a gateway like t
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ def houses(clock: Clock, jobs: Jobs, catalogue: Path | None = None) -> dict[str,
         "generativelanguage.googleapis.com": {"/v1beta": google, "/v1": google},
     }
     like_the_documented = {"replicate": "/replicate/v1", "fal": "", "gemini": "/v1beta", "openai": "/v1"}
-    anybody = _mounts(clock, jobs, like_the_documented, BEARER, frozenset())
+    anybody = _mounts(clock, jobs, like_the_documented, BEARER, ())
     return {**_told(clock, jobs, catalogue), **upstreams, ANY_GATEWAY: anybody}
 
 
@@ -44,21 +44,29 @@ def _told(clock: Clock, jobs: Jobs, catalogue: Path | None) -> dict[str, Mounts]
     routes = [route for model in document.get("models", {}).values() for route in model["routes"]]
     found = {}
     for name, gateway in document.get("gateways", {}).items():
-        sold = frozenset(str(route["model"]) for route in routes if route["gateway"] == name)
+        sold = [(str(route["dialect"]), str(route["model"])) for route in routes if route["gateway"] == name]
         mounts = _mounts(clock, jobs, gateway["dialects"], gateway.get("auth", BEARER), sold)
         found[str(urlsplit(gateway["url"]).hostname)] = mounts
     return found
 
 
-def _mounts(clock: Clock, jobs: Jobs, paths: Mapping[str, str], auth: str, sold: frozenset[str]) -> Mounts:
-    """The longest path first, since the first that fits answers."""
-    rooms: dict[str, tuple[str, Dialect]] = {
-        "replicate": ("", replicate.Gateway(clock, jobs)),
-        "fal": ("/fal-ai", fal.Gateway(clock, jobs)),
-        "gemini": ("", gemini.Gateway(clock, jobs)),
-        "openai": ("", openai.Gateway(clock, jobs, sold)),
-    }
-    mounts = {path + rooms[dialect][0]: rooms[dialect][1] for dialect, path in paths.items()}
+def _mounts(clock: Clock, jobs: Jobs, paths: Mapping[str, str], auth: str, sold: Collection[tuple[str, str]]) -> Mounts:
+    """
+    The longest path first, since the first that fits answers. `sold`: dialects and models; fal's begin with an owner.
+    """
+    mounts: dict[str, Dialect] = {}
+    for dialect, path in paths.items():
+        models = {model for spoken, model in sold if spoken == dialect}
+        match dialect:
+            case "replicate":
+                mounts[path] = replicate.Gateway(clock, jobs)
+            case "gemini":
+                mounts[path] = gemini.Gateway(clock, jobs)
+            case "openai":
+                mounts[path] = openai.Gateway(clock, jobs, models)
+            case "fal":
+                owners = {"fal-ai", *(model.partition("/")[0] for model in models if "/" in model)}
+                mounts |= {f"{path}/{owner}": fal.Gateway(clock, jobs, owner) for owner in owners}
     if auth != BEARER:
         mounts = {path: _Keyed(dialect, auth) for path, dialect in mounts.items()}
     return dict(sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True))

@@ -20,6 +20,10 @@ url = "https://pixelhub.example:8443"
 dialects = { openai = "/compat/v1" }
 auth = "X-Pixel-Token: token {key}"
 
+[models."lumen/quick"]
+seconds = 5
+routes = [{ gateway = "lumen", dialect = "fal", model = "lumen/quick/v2" }]
+
 [models."pixelhub/vision"]
 seconds = 5
 routes = [{ gateway = "pixelhub", dialect = "openai", model = "vision-xl" }]
@@ -53,6 +57,13 @@ def test_a_gateway_stands_at_its_host_under_its_path(ask: Ask) -> None:
     assert (status, queued["status"]) == (200, "IN_QUEUE")
     assert ask("api.lumen.example", "/fal-ai/imagen4/preview", {"prompt": "a boat"}, **bearer)[0] == 404
     assert ask("another.example", FAL, {"prompt": "a boat"}, **bearer)[0] == 404
+
+
+def test_a_gateway_has_models_of_other_owners_where_the_catalogue_says_so(ask: Ask) -> None:
+    bearer = {"Authorization": "Bearer simulator-key"}
+    status, queued = ask("api.lumen.example", "/proxy/fal/lumen/quick/v2", {"prompt": "a boat"}, **bearer)
+    assert (status, queued["status"]) == (200, "IN_QUEUE")
+    assert queued["response_url"].startswith("https://queue.fal.run/lumen/quick/requests/")
 
 
 @pytest.mark.parametrize(

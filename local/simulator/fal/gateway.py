@@ -12,19 +12,24 @@ here it is what the result shows. A cancellation, a path with more segments and 
 from typing import Any
 
 from local.simulator import relay
+from local.simulator.clock import Clock
 from local.simulator.exchange import Reply, Request, as_json, bearer
 from local.simulator.fal import result
 from local.simulator.fal.upstream import Upstream
-from local.simulator.jobs import Job
+from local.simulator.jobs import Job, Jobs
 
 
 class Gateway(Upstream):
     """The protocol below a gateway's `/fal-ai`."""
 
-    root = "fal-ai"
     address = "https://queue.fal.run"
     cancels = False
     credential = staticmethod(bearer)
+
+    def __init__(self, clock: Clock, jobs: Jobs, owner: str = "fal-ai") -> None:
+        """`owner`: of the models below this mount."""
+        super().__init__(clock, jobs)
+        self.root = owner
 
     def refuse(self) -> Reply:
         """401 in the words of the relay."""
