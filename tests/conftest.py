@@ -300,3 +300,10 @@ def collecting(running: Task, account: Account, wire: Wire, time: Clock) -> Task
     time.forward(4)
     call("poll", step(running))
     return account.task()
+
+
+@pytest.fixture
+def cat(account: Account) -> str:
+    """A picture of the tenant `default` in the inbox."""
+    aws.s3().put_object(Bucket=account.inbox, Key="default/cat.png", Body=picture())
+    return f"s3://{account.inbox}/default/cat.png"

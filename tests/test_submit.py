@@ -7,7 +7,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import aws
+from darkroom import aws, catalogue, http
 from darkroom.errors import Reason
 from darkroom.posting import Verdict, verdict
 from darkroom.task import Status
@@ -26,6 +26,7 @@ from tests.conftest import (
     prediction,
     submit,
 )
+from tests.imagen import IMAGEN, KONTEXT, KONTEXT_URL, VECTORNODE, by_version
 
 pytestmark = pytest.mark.usefixtures("time")
 
@@ -180,7 +181,7 @@ def test_a_task_without_any_gateway_key_waits_for_the_operator(account: Account,
 
 
 def test_an_unknown_model_is_404_and_leaves_no_task(account: Account) -> None:
-    answer = submit_version(order(version="nothing"))
+    answer = call("submit", by_version("nothing"))
     assert (answer["statusCode"], document(answer)["code"]) == (404, "unknown_model")
     assert account.tasks() == []
 
@@ -239,15 +240,6 @@ def test_a_request_that_has_not_passed_the_authorizer_gets_nothing(account: Acco
     assert account.tasks() == []
 
 
-def submit_version(body: dict[str, Any]) -> dict[str, Any]:
-    """What POST /v1/predictions answers."""
-    sent = event("submit", routeKey="POST /v1/predictions", rawPath="/v1/predictions", body=json.dumps(body))
-    sent["requestContext"]["http"]["path"] = "/v1/predictions"
-    sent["headers"]["idempotency-key"] = "order-1"
-    answer: dict[str, Any] = call("submit", sent)
-    return answer
-
-
 REFUSALS = {Reason.RATE_LIMITED, Reason.GATEWAY_AUTH, Reason.GATEWAY_CREDIT}
 
 
@@ -304,3 +296,44 @@ def test_time_that_was_lost_before_the_post_counts(
     monkeypatch.setattr(aws.stepfunctions(), "start_execution", slow)
     assert document(submit())["status"] == "starting"
     assert (account.task().status, wire.requests) == (Status.ACCEPTED, [])
+
+
+@pytest.mark.parametrize("after", ["model", "inbox", "webhook"])
+def test_a_known_key_is_a_known_task_whatever_has_become_of_what_it_asked_for(
+    account: Account, wire: Wire, time: Clock, cat: str, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    wire.on("POST", KONTEXT_URL, prediction())
+    body = {"input": {"prompt": "a cat", "image": cat}, "webhook": "https://shop.example.com/hook"}
+    first = submit(body, model=KONTEXT)
+    if after == "model":
+        monkeypatch.setattr(catalogue.catalogue(), "models", {})
+    elif after == "inbox":
+        aws.s3().delete_object(Bucket=account.inbox, Key="default/cat.png")
+    else:
+        monkeypatch.setattr(http, "examine", lambda _: pytest.fail("nothing is looked at again"))
+    again = submit(body, model=KONTEXT)
+    assert (first["statusCode"], again["statusCode"], len(wire.requests)) == (201, 200, 1)
+    assert document(again)["id"] == document(first)["id"]
+
+
+def test_the_same_order_at_either_door_is_the_same_task(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", VECTORNODE, prediction())
+    model_input = {"prompt": "a cormorant"}
+    first = submit({"input": model_input}, model=IMAGEN, key="one")
+    sent = by_version(IMAGEN)
+    sent["headers"]["idempotency-key"] = "one"
+    again = call("submit", sent)
+    assert (again["statusCode"], document(again)["id"]) == (200, document(first)["id"])
+
+
+def test_everything_that_is_wrong_with_an_order_is_told_at_once(
+    account: Account, wire: Wire, cat: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"input": {"prompt": "a cat", "num_images": 99, "image": f"{cat}.gif"}, "webhook": "https://10.0.0.1/"}
+    monkeypatch.setattr(http, "transport", http.Public)
+    answer = submit(body, model=KONTEXT)
+    fields = [fault["field"] for fault in document(answer)["errors"]]
+    assert (answer["statusCode"], sorted(fields)) == (
+        422,
+        ["input.image", "input.image", "input.num_images", "webhook"],
+    )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -36,3 +37,8 @@ def ssm() -> "SSMClient":
 @cache
 def stepfunctions() -> "SFNClient":
     return boto3.client("stepfunctions", config=_CONFIG)
+
+
+def out_of_reach(error: ClientError) -> bool:
+    """Whether S3 says that a key is not there: to whoever may not list the bucket, it says 403 of that."""
+    return error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied", "403", "404")

@@ -139,8 +139,8 @@ def _word(entry: Any, path: Path) -> Word:
         simple = all(isinstance(value, str | int | float) for value in values)
         _demand(simple, "values in a list must be strings or numbers", (*path, "values"))
         values = {value: value for value in values}
-    json = all(isinstance(value, str | int | float | dict | list) for value in (values or {}).values())
-    _demand(json, "what a value is called there must be something that JSON can hold", (*path, "values"))
+    sayable = all(isinstance(value, str | int | float | dict | list) for value in (values or {}).values())
+    _demand(sayable, "what a value is called there must be something that JSON can hold", (*path, "values"))
     _demand(found["name"], "name is empty", (*path, "name"))
     word = Word(found["name"], values, found["most"], found["default"], found["required"])
     _demand(word.most is None or word.most >= 1, "most must be at least 1", (*path, "most"))

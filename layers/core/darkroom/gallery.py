@@ -17,8 +17,6 @@ INLINE_CAP = 4_400_000
 PRESIGNED_S = 300
 
 _STAGING = "staging/"
-#: What S3 says of a key that is not there; without permission to list the bucket, it says 403.
-_MISSING = ("NoSuchKey", "AccessDenied", "403", "404")
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def get(name: str) -> File:
     try:
         stored = aws.s3().get_object(Bucket=place["Bucket"], Key=name)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _MISSING:
+        if not aws.out_of_reach(error):
             raise
         raise NotFound("There is no such file, or it has been deleted.") from error
     with stored["Body"] as body:

@@ -68,8 +68,7 @@ def _fault(reference: str, tenant: str) -> str | None:
     try:
         aws.s3().head_object(Bucket=place["Bucket"], Key=place["Key"])
     except ClientError as error:
-        # Without permission to list the bucket, S3 says 403 of what is not there.
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied", "403", "404"):
+        if not aws.out_of_reach(error):
             raise
         return f"there is no file {reference}"
     return None
