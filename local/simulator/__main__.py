@@ -17,7 +17,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.simulator.server import DEFAULT_KEY, DEFAULT_SEED, application
+from local.simulator.server import application
+from local.simulator.simulator import DEFAULT_KEY, DEFAULT_SEED
 
 HOST = "127.0.0.1"
 LAST_PORT = 65535

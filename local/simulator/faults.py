@@ -4,44 +4,42 @@ A fault that comes *before* the work takes its place: nothing is made, nothing i
 leaves the work done and charged, and only spoils its reply: the case that makes a careless client pay twice. A fault
 with nothing but a delay spoils nothing. Delays are real seconds whatever the simulator's speed, since the time-outs
 that they are set against are real, too.
+
+A fault is described in full, or by its name (`switches.py`).
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.simulator.exchange import Reply, as_json
+from local.simulator import switches
+from local.simulator.exchange import PLAIN, Lost, Reply, Step, as_json
+from local.simulator.scene import Deed, Scene
 
 LONGEST_DELAY = 3600
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens (`answer`, `close`, `delay`), when (`before` the work or after it) and to which requests.
+    """What happens, and to which requests.
 
-    `method` None is any method, `host` None any host; `path` is how the path starts, mount and all.
+    `method` None is any method, `host` None any host; `path` is how the path starts, mount and all; `steps` None is
+    every request, whatever it is for.
     """
 
     method: str | None
     host: str | None
     path: str
+    steps: Collection[Step] | None
     times: int
-    before: bool
-    answer: Reply | None
-    delay: float
-    close: bool
+    deed: Deed
+    seconds: float
 
-    async def happen(self, work: Callable[[], Awaitable[Reply]]) -> Reply | None:
-        """What the caller gets instead of the plain reply of `work`; None where the connection is dropped."""
-        spoils = self.close or self.answer is not None
-        if self.before:
-            await asyncio.sleep(self.delay)
-            return self.answer if spoils else await work()
-        reply = await work()
-        await asyncio.sleep(self.delay)
-        return self.answer if spoils else reply
+    def concerns(self, method: str, host: str, path: str, step: Step | None) -> bool:
+        """Whether a request is one of those that it happens to."""
+        named = self.method in (None, method) and self.host in (None, host) and path.startswith(self.path)
+        return named and (self.steps is None or step in self.steps)
 
 
 class Faults:
@@ -61,13 +59,19 @@ class Faults:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def take(self, method: str, host: str, path: str) -> Fault | None:
+    def take(self, method: str, host: str, path: str, step: Step | None) -> Fault | None:
         """The first fault that matches this request, used up by one; None where the request is left in peace."""
         for position, (fault, times) in enumerate(self._waiting):
-            if fault.method in (None, method) and fault.host in (None, host) and path.startswith(fault.path):
+            if fault.concerns(method, host, path, step):
                 self._waiting[position : position + 1] = [(fault, times - 1)] if times > 1 else []
                 return fault
         return None
+
+    def give_back(self, fault: Fault) -> None:
+        """Let it happen once more, before all others: it has found nothing to spoil."""
+        left = sum(times for waiting, times in self._waiting if waiting is fault)
+        others = [entry for entry in self._waiting if entry[0] is not fault]
+        self._waiting = [(fault, left + 1), *others]
 
 
 def read(document: object) -> Fault:
@@ -75,12 +79,11 @@ def read(document: object) -> Fault:
 
     Raises ValueError with a sentence for whoever wrote the document.
     """
-    wish = _members(document, "the fault", {"match", "times", "before", "answer", "delay", "close"})
+    named = isinstance(document, dict) and "fault" in document
+    own = {"fault", "step", "seconds"} if named else {"before", "answer", "delay", "close"}
+    wish = _members(document, "the fault", {"match", "times"} | own)
     match = _members(wish.get("match", {}), "match", {"method", "host", "path"})
-    method, host, path = match.get("method"), match.get("host"), match.get("path", "/")
-    times, before, delay, close = (
-        wish.get(name, default) for name, default in (("times", 1), ("before", True), ("delay", 0), ("close", False))
-    )
+    method, host, path, times = match.get("method"), match.get("host"), match.get("path", "/"), wish.get("times", 1)
     if not (method is None or isinstance(method, str)):
         raise ValueError("match.method must be a string")
     if not (host is None or isinstance(host, str)):
@@ -89,6 +92,15 @@ def read(document: object) -> Fault:
         raise ValueError("match.path must be a string that starts with /")
     if isinstance(times, bool) or not isinstance(times, int) or times < 1:
         raise ValueError("times must be a whole number of 1 or more")
+    steps, deed, seconds = switches.read(wish) if named else (None, _described(wish), 0.0)
+    return Fault(method.upper() if method else None, host, path, steps, times, deed, seconds)
+
+
+def _described(wish: Mapping[str, Any]) -> Deed:
+    """What happens where a fault is described in full."""
+    before, delay, close = (
+        wish.get(name, default) for name, default in (("before", True), ("delay", 0), ("close", False))
+    )
     if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay <= LONGEST_DELAY:
         raise ValueError(f"delay must be a number of seconds, at most {LONGEST_DELAY}")
     if not (isinstance(before, bool) and isinstance(close, bool)):
@@ -98,7 +110,17 @@ def read(document: object) -> Fault:
         raise ValueError("a fault has an answer or drops the connection, not both")
     if not (close or answer or delay):
         raise ValueError("a fault needs an answer, a delay or close")
-    return Fault(method.upper() if method else None, host, path, times, before, answer, float(delay), close)
+    instead = Lost("closed") if close else answer
+
+    async def happen(scene: Scene) -> Reply | Lost:
+        if not before:
+            reply = await scene.work(PLAIN)
+            await scene.clock.sleep(delay)
+            return instead or reply
+        await scene.clock.sleep(delay)
+        return instead or await scene.work(PLAIN)
+
+    return happen
 
 
 def _reply(document: object) -> Reply:

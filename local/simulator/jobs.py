@@ -10,9 +10,11 @@ whole words:
     nsfw    refused at the end of the run, as a safety filter does
     crash   crashed at the end of the run, as a machine that was taken away does
 
-Any other prompt succeeds. The files of a job exist for an hour after its end, or for as long as its house keeps them.
+Any other prompt succeeds; `blank` and `grainy` make its pictures plainer (`pictures.py`). The files of a job exist for
+an hour after its end, or for as long as its house keeps them.
 """
 
+import dataclasses
 import math
 import random
 import re
@@ -29,6 +31,7 @@ Phase = Literal["queued", "running", "succeeded", "refused", "crashed", "cancele
 QUEUE_MEDIAN_SECONDS = 0.3
 SPREAD = 0.35
 """Sigma of the lognormal distributions of queue and run."""
+INLINE = "inline:"
 KEPT_SECONDS = 3600.0
 """Replicate's documentation: input, output, logs and files go one hour after completion. The gateways say the same."""
 
@@ -43,7 +46,10 @@ class Output:
 
 @dataclass
 class Job:
-    """One job. `queue_seconds` and `run_seconds` are as drawn, at speed 1; the rest are instants of the clock."""
+    """One job. `queue_seconds` and `run_seconds` are as drawn, at speed 1; the rest are instants of the clock.
+
+    `unknown_until` is when its house remembers it again, if it has forgotten it.
+    """
 
     id: str
     number: int
@@ -59,6 +65,7 @@ class Job:
     kept: float
     deadline: float = math.inf
     canceled: float = math.inf
+    unknown_until: float = -math.inf
 
     @property
     def ended(self) -> float:
@@ -87,6 +94,7 @@ class Jobs:
         self._ledger = ledger
         self._jobs: dict[str, Job] = {}
         self._makers: dict[str, tuple[Job, Sketch]] = {}
+        self._expired: set[str] = set()
 
     def create(
         self,
@@ -128,17 +136,30 @@ class Jobs:
             deadline=created + self._clock.lasting(cancel_after),
         )
         self._jobs[job_id] = job
-        self._makers |= {output.url: (job, output.sketch) for output in outputs}
+        for output in outputs:
+            self._offer(job, output)
         self._ledger.charge(job_id, self._clock.rfc3339(created), model, prompt, key)
         return job
 
     def get(self, job_id: str) -> Job | None:
-        """The job of that id, if there is one."""
+        """The job of that id, if there is one, whether or not its house knows."""
         return self._jobs.get(job_id)
 
+    def known(self, job_id: str) -> Job | None:
+        """The job of that id, if there is one that its house knows of."""
+        job = self._jobs.get(job_id)
+        return job if job and job.unknown_until <= self._clock.now() else None
+
     def newest_first(self) -> list[Job]:
-        """All of them."""
-        return list(reversed(self._jobs.values()))
+        """All that their houses know of."""
+        now = self._clock.now()
+        return [job for job in reversed(self._jobs.values()) if job.unknown_until <= now]
+
+    def forget(self, seconds: float) -> None:
+        """Let the houses forget all jobs of until now, for so many seconds."""
+        until = self._clock.now() + self._clock.lasting(seconds)
+        for job in self._jobs.values():
+            job.unknown_until = until
 
     def cancel(self, job: Job) -> None:
         """End the job now; one that has ended stays as it is."""
@@ -151,6 +172,44 @@ class Jobs:
         job, sketch = self._makers.get(url, (None, None))
         now = self._clock.now()
         return sketch if job and job.phase(now) == "succeeded" and not job.removed(now) else None
+
+    def another(self, job: Job) -> Output:
+        """One more file of a job, where it offers those that it was asked for."""
+        last = job.outputs[-1]
+        output = Output(_beside(last.url, "more"), dataclasses.replace(last.sketch, number=len(job.outputs)))
+        self._offer(job, output)
+        return output
+
+    def expire(self, url: str) -> bool:
+        """Offer a file at another address from now on; whether there is such a file."""
+        job, sketch = self._makers.get(url, (None, None))
+        if not job or not sketch or not self.picture(url):
+            return False
+        del self._makers[url]
+        self._expired.add(url)
+        fresh = Output(_beside(url, "again"), sketch)
+        job.outputs = tuple(fresh if output.url == url else output for output in job.outputs)
+        self._offer(job, fresh)
+        return True
+
+    def expired(self, url: str) -> bool:
+        """Whether a file was offered at `url`, and is no more."""
+        return url in self._expired
+
+    def _offer(self, job: Job, output: Output) -> None:
+        self._makers[output.url] = job, output.sketch
+
+
+def inline(job_id: str, sketch: Sketch) -> Output:
+    """A file that goes into the reply: nobody can fetch it anywhere, its address only tells it from others."""
+    return Output(f"{INLINE}{job_id}/{sketch.number}", sketch)
+
+
+def _beside(url: str, word: str) -> str:
+    """Another address for another name of a file."""
+    place, _, name = url.rpartition("/")
+    stem, dot, kind = name.partition(".")
+    return f"{place}/{stem}-{word}{dot}{kind}"
 
 
 def fate(prompt: str) -> Phase:

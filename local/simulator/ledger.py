@@ -22,7 +22,7 @@ class Charge:
 
 @dataclass(frozen=True)
 class Line:
-    """One request. `status` is None where the connection was dropped instead of an answer."""
+    """One request. `status` is None where there was no answer, `astray` is a request to a stranger."""
 
     at: str
     method: str
@@ -31,6 +31,7 @@ class Line:
     status: int | None
     authorized: bool
     leaked_key: bool
+    astray: bool
 
 
 @dataclass
@@ -49,9 +50,10 @@ class Ledger:
         self.requests.append(line)
 
     def statement(self) -> dict[str, Any]:
-        """All of it, and in `leaked_keys` how many requests to the file host carried a key."""
+        """All of it, and how many requests went `astray` or carried a key to where none belongs (`leaked_keys`)."""
         return {
             "charges": {job_id: asdict(charge) for job_id, charge in self.charges.items()},
             "requests": [asdict(line) for line in self.requests],
+            "astray": sum(line.astray for line in self.requests),
             "leaked_keys": sum(line.leaked_key for line in self.requests),
         }

@@ -3,13 +3,18 @@
 They are made the way a darkroom makes a print: first an exposure in tones of grey (sky, a moon, ridges in the haze,
 the grain of the film), then a toning bath that gives it a colour, then the white border of the paper, which carries
 the prompt. The same sketch always gives the same picture; another prompt, or another number in the same job, gives
-another one.
+another one. Two words in a prompt, in any case, as whole words, ask for less work:
+
+    blank     plain paper of one colour: a small file, in no time
+    grainy    nothing but the grain of the film: a file as large as its pixels
 """
 
+import asyncio
 import hashlib
 import io
 import math
 import random
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -32,6 +37,8 @@ TONERS = (
     ((14, 36, 34), (88, 138, 126), (236, 242, 228)),  # verdigris
 )
 """Shadow, middle and light of each toning bath."""
+TINTS = 16
+"""How many colours plain paper comes in."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,14 @@ class Sketch:
 
 @lru_cache(maxsize=64)
 def draw(sketch: Sketch) -> bytes:
-    """The file. It takes a fraction of a second of CPU: keep it off the event loop."""
+    """The file. It takes a fraction of a second of CPU, unless it is blank: keep it off the event loop."""
     chance = random.Random(hashlib.sha256(f"{sketch.number} {sketch.prompt}".encode()).digest())
+    words = _words(sketch)
+    if "blank" in words:
+        return _paper(sketch.width, sketch.height, sketch.format, chance.randrange(TINTS))
+    if "grainy" in words:
+        size = (sketch.width, sketch.height)
+        return _file(Image.frombytes("L", size, chance.randbytes(sketch.width * sketch.height)), sketch.format)
     side = min(sketch.width, sketch.height)
     border = side // 20
     caption = fitted(sketch.prompt, sketch.width - 2 * border, sketch.height * 3 // 10, side // 28)
@@ -63,6 +76,20 @@ def draw(sketch: Sketch) -> bytes:
         place = (border, border + exposure.height + border * 2 // 3 + number * caption.leading)
         pen.text(place, line, fill=INK, font=caption.font)
     return _file(paper, sketch.format)
+
+
+async def drawn(sketch: Sketch) -> bytes:
+    """The same, off the event loop where it takes long."""
+    return draw(sketch) if "blank" in _words(sketch) else await asyncio.to_thread(draw, sketch)
+
+
+def _words(sketch: Sketch) -> set[str]:
+    return set(re.findall(r"\w+", sketch.prompt.lower()))
+
+
+@lru_cache(maxsize=256)
+def _paper(width: int, height: int, kind: Format, tint: int) -> bytes:
+    return _file(Image.new("L", (width, height), 255 - 3 * tint), kind)
 
 
 def _file(picture: Image.Image, kind: Format) -> bytes:

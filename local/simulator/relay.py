@@ -5,8 +5,9 @@ and the page of its web interface, as HTML; every reply carries a request id. Fr
 """
 
 import dataclasses
-import secrets
+from http import HTTPStatus
 
+from local.simulator.chance import Chance
 from local.simulator.exchange import Reply, as_json
 
 WEB_INTERFACE = b'<!doctype html><html lang="en"><title>Gateway</title><div id="root"></div></html>'
@@ -71,9 +72,20 @@ def web_page() -> Reply:
     return Reply(200, WEB_INTERFACE, {"Content-Type": "text/html; charset=utf-8"})
 
 
-def signed(reply: Reply) -> Reply:
+def signed(reply: Reply, chance: Chance) -> Reply:
     """The reply with a request id of the relay."""
-    return dataclasses.replace(reply, headers={**reply.headers, "X-Oneapi-Request-Id": secrets.token_hex(12)})
+    return dataclasses.replace(reply, headers={**reply.headers, "X-Oneapi-Request-Id": chance.hex(12)})
+
+
+def error(status: int) -> Reply:
+    """Any error of that status: of what it has no words for, the relay tells the status, and no more."""
+    match status:
+        case HTTPStatus.UNAUTHORIZED:
+            return refusal()
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return Reply(status)
+        case _:
+            return upstream_failed(status)
 
 
 def _error(status: int, message: str, *, kind: str = "new_api_error", code: str = "") -> Reply:

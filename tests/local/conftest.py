@@ -17,11 +17,14 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 class Mirror(BaseHTTPRequestHandler):
-    """Stands for the simulator: says what reached it."""
+    """Stands for the simulator: says what reached it, or that nothing was to reach it."""
 
     def do_GET(self) -> None:
         body = json.dumps({"host": self.headers["Host"], "path": self.path}).encode()
-        self.send_response(200)
+        _, asked, how = self.path.partition("/network/")
+        self.send_response(599 if asked else 200)
+        if asked:
+            self.send_header("x-simulator-network", how)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

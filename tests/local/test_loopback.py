@@ -1,11 +1,15 @@
 """What leaves a function: to this machine as it is, to anywhere else as a request to the simulator."""
 
+import asyncio
 import json
+import time
 
+import httpx
 import pytest
 
 from local.cloud.cloud import Cloud
 from local.cloud.errors import FunctionFailed
+from local.cloud.functions.loopback import Loopback
 
 
 def test_a_gateway_is_the_simulator_under_its_own_name(cloud: Cloud) -> None:
@@ -35,3 +39,33 @@ def test_what_production_refuses_is_refused(cloud: Cloud, url: str) -> None:
 
 def test_a_public_address_is_the_simulator_too(cloud: Cloud) -> None:
     assert json.loads(cloud.invoke("Outbound", {"url": "https://1.1.1.1/x"})["body"])["host"] == "1.1.1.1"
+
+
+def test_a_connection_that_was_not_to_be_was_not_sent_anything(cloud: Cloud) -> None:
+    with pytest.raises(FunctionFailed) as failure:
+        cloud.invoke("Outbound", {"url": "https://api.replicate.com/network/refused"})
+    assert failure.value.payload["errorType"] == "NotSent"
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "seconds"),
+    [
+        ("refused", httpx.ConnectError, 0.0),
+        ("untrusted", httpx.ConnectError, 0.0),
+        ("unreachable", httpx.ConnectTimeout, 0.3),
+    ],
+)
+def test_a_connection_fails_as_the_simulator_says(
+    simulator: str, how: str, error: type[httpx.TransportError], seconds: float
+) -> None:
+    async def sent() -> None:
+        timeout = httpx.Timeout(5, connect=0.3).as_dict()
+        url = f"https://api.replicate.com/network/{how}"
+        async with Loopback(simulator) as connection:
+            await connection.handle_async_request(httpx.Request("GET", url, extensions={"timeout": timeout}))
+
+    started = time.monotonic()
+    with pytest.raises(error) as raised:
+        asyncio.run(sent())
+    assert type(raised.value) is error
+    assert time.monotonic() - started >= seconds

@@ -149,13 +149,19 @@ class Watch:
     def __call__(self) -> float:
         return self.now
 
+    async def sleep(self, seconds: float) -> None:
+        """Wait until it has been moved so far, or so much time has really passed."""
+        until, patience = self.now + seconds, time.monotonic() + seconds
+        while self.now < until and time.monotonic() < patience:
+            await asyncio.sleep(0.005)
+
 
 def simulated(story: Callable[[Simulated, Watch], Awaitable[None]], *, seed: int = 7, speed: float = 1.0) -> None:
     """Let a story happen against a simulator in this process, whose clock stands still."""
 
     async def told() -> None:
         watch = Watch()
-        server = TestServer(application(seed=seed, speed=speed, keys=["simulator-key"], clock=watch))
+        server = TestServer(application(seed=seed, speed=speed, keys=["simulator-key"], clock=watch, sleep=watch.sleep))
         async with TestClient(server, headers={"Authorization": "Bearer simulator-key"}) as client:
             await story(client, watch)
 

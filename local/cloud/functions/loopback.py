@@ -1,17 +1,21 @@
 """The socket of a laptop: nothing that a function sends leaves the machine.
 
 Requests to this machine go as they are (the webhook receivers of demos and tests). Every other host is a gateway, and
-gateways are simulated: the request goes to the simulator, which tells them apart by the Host header.
+gateways are simulated: the request goes to the simulator, which tells them apart by the Host header. What goes wrong
+before there is a connection it can only tell of: that is done here.
 """
 
 from ipaddress import ip_address
 
+import anyio
 import httpx
 
 import darkroom.http
 
 OURS = {"127.0.0.1", "localhost", "::1"}
 SOMEWHERE_PUBLIC = "8.8.8.8"
+NETWORK = "x-simulator-network"
+"""The header in which the simulator says that there was to be no connection, and why."""
 
 
 class Loopback(darkroom.http.Public):
@@ -21,6 +25,16 @@ class Loopback(darkroom.http.Public):
         # Only http is spoken here, and to load the certificates takes longer than all else that a function does.
         self._transport = httpx.AsyncHTTPTransport(verify=False, trust_env=False, retries=0)
         self.simulator = httpx.URL(simulator_url)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if not (how := response.headers.get(NETWORK)):
+            return response
+        await response.aclose()
+        if how == "unreachable":
+            await anyio.sleep(request.extensions["timeout"]["connect"])
+            raise httpx.ConnectTimeout("nobody answers", request=request)
+        raise httpx.ConnectError(f"the host is {how}", request=request)
 
     async def pin(self, url: httpx.URL) -> httpx.URL:
         if url.host in OURS:

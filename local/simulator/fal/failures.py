@@ -6,6 +6,7 @@ sentence and the type in its status as well; for a model's complaint that is the
 """
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, NotRequired, TypedDict
 
 from local.simulator.exchange import Reply, as_json
@@ -103,6 +104,11 @@ def no_route() -> Failure:
 def only_post() -> Failure:
     """Status, result or cancellation were asked for below a sub-path, where a request can only be submitted."""
     return Failure("", "", as_json(405, {"detail": "Method Not Allowed"}, {"Allow": "POST"}))
+
+
+def of(status: int) -> Failure:
+    """Any error of that status; not recorded, but for the shape."""
+    return _of_queue(status, HTTPStatus(status).phrase)
 
 
 def unauthenticated() -> Failure:

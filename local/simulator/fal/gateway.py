@@ -12,8 +12,9 @@ here it is what the result shows. A cancellation, a path with more segments and 
 from typing import Any
 
 from local.simulator import relay
+from local.simulator.chance import Chance
 from local.simulator.clock import Clock
-from local.simulator.exchange import Reply, Request, as_json, bearer
+from local.simulator.exchange import Lens, Reply, Request, as_json, bearer
 from local.simulator.fal import result
 from local.simulator.fal.upstream import Upstream
 from local.simulator.jobs import Job, Jobs
@@ -26,9 +27,9 @@ class Gateway(Upstream):
     cancels = False
     credential = staticmethod(bearer)
 
-    def __init__(self, clock: Clock, jobs: Jobs, owner: str = "fal-ai") -> None:
+    def __init__(self, clock: Clock, jobs: Jobs, chance: Chance, owner: str = "fal-ai") -> None:
         """`owner`: of the models below this mount."""
-        super().__init__(clock, jobs)
+        super().__init__(clock, jobs, chance)
         self.root = owner
 
     def refuse(self) -> Reply:
@@ -37,7 +38,11 @@ class Gateway(Upstream):
 
     def signed(self, reply: Reply) -> Reply:
         """The reply with a request id of the relay."""
-        return relay.signed(reply)
+        return relay.signed(reply, self._chance)
+
+    def error(self, status: int) -> Reply:
+        """An error of that status in the words of the relay."""
+        return self.signed(relay.error(status))
 
     def astray(self, _: Request, /) -> Reply:
         """200 and a web page."""
@@ -56,8 +61,9 @@ class Gateway(Upstream):
         """A new request, unless the relay has a bad day with the model in the path."""
         return relay.bad_day(request.path.strip("/")) or super().submitted(request, endpoint)
 
-    async def handed_over(self, job: Job, shown: dict[str, Any]) -> Reply:
+    async def handed_over(self, job: Job, shown: dict[str, Any], lens: Lens) -> Reply:
         """The result, or where there is none, or not yet, what is shown of the job."""
         if shown["status"] != "COMPLETED":
             return as_json(200, shown)
-        return as_json(200, {**await result.show(job), "timings": {}, "request": job.inputs})
+        pictures = await result.show(job, lens.outputs(job))
+        return as_json(200, {**pictures, "timings": {}, "request": job.inputs})

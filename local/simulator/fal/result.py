@@ -9,29 +9,29 @@ recorded, and here they all are.
 import asyncio
 import base64
 import hashlib
-import secrets
+from collections.abc import Sequence
 from typing import Any
 
+from local.simulator.chance import Chance
 from local.simulator.fal import endpoints
 from local.simulator.fal.models import Model
 from local.simulator.jobs import Job, Output
-from local.simulator.pictures import CONTENT_TYPES, Sketch, draw
+from local.simulator.pictures import CONTENT_TYPES, Sketch, drawn
 
 KEPT_SECONDS = 7 * 86400.0
 
 
-def output(sketch: Sketch) -> Output:
+def output(sketch: Sketch, chance: Chance) -> Output:
     """Where fal will offer this picture."""
-    name = base64.urlsafe_b64encode(secrets.token_bytes(15)).decode()
-    return Output(f"https://v3b.fal.media/files/b/{secrets.token_hex(4)}/{name}.{sketch.format}", sketch)
+    return Output(f"https://v3b.fal.media/files/b/{chance.hex(4)}/{chance.base64(15)}.{sketch.format}", sketch)
 
 
-async def show(job: Job) -> dict[str, Any]:
-    """The result of a job that has succeeded."""
+async def show(job: Job, outputs: Sequence[Output]) -> dict[str, Any]:
+    """The result of a job that has succeeded, with these `outputs`."""
     model = endpoints.offered(job.model)
     as_data = job.inputs.get("sync_mode") is True
-    pictures = await asyncio.gather(*(_picture(output, model, as_data=as_data) for output in job.outputs))
-    shown: dict[str, Any] = {"image": pictures[0]} if model.single else {"images": list(pictures)}
+    pictures = await asyncio.gather(*(_picture(output, model, as_data=as_data) for output in outputs))
+    shown: dict[str, Any] = {"image": next(iter(pictures), None)} if model.single else {"images": list(pictures)}
     members: dict[str, Any] = {
         "timings": {"inference": round(job.ended - job.started, 9)},
         "seed": job.inputs["seed"] if job.inputs.get("seed") is not None else _seed(job),
@@ -46,7 +46,7 @@ async def _picture(output: Output, model: Model, *, as_data: bool) -> dict[str, 
     """What is said of a picture; it is drawn only where that takes more than its sketch."""
     sketch = output.sketch
     content_type = CONTENT_TYPES[sketch.format]
-    file = await asyncio.to_thread(draw, sketch) if as_data or "file_size" in model.described else b""
+    file = await drawn(sketch) if as_data or "file_size" in model.described else b""
     said: dict[str, Any] = {
         "url": f"data:{content_type};base64,{base64.b64encode(file).decode()}" if as_data else output.url,
         "content_type": content_type,

@@ -8,12 +8,12 @@ lead back to where the caller found the simulator, for the official client follo
 """
 
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from local.simulator.chance import Chance
 from local.simulator.clock import Clock
-from local.simulator.exchange import Reply, Request, as_json
+from local.simulator.exchange import Lens, Queue, Reply, Request, Step, as_json
 from local.simulator.fal import failures, order, result, status
 from local.simulator.jobs import Job, Jobs
 
@@ -37,11 +37,26 @@ class Upstream:
     address = ""
     """Where the addresses in the replies lead; "" for the mount, as the caller addressed it."""
     cancels = True
+    queue = Queue("request_id", ID)
     credential = staticmethod(_key)
 
-    def __init__(self, clock: Clock, jobs: Jobs) -> None:
+    def __init__(self, clock: Clock, jobs: Jobs, chance: Chance) -> None:
         self._clock = clock
         self._jobs = jobs
+        self._chance = chance
+
+    def step(self, method: str, path: str) -> Step | None:
+        """What a request is for."""
+        application, rest = order.split(self._endpoint(path))
+        match method, rest:
+            case "POST", _ if application and "requests" not in rest:
+                return "create"
+            case "GET", ["requests", _] | ["requests", _, "response" | "status"]:
+                return "poll"
+            case "PUT", ["requests", _, "cancel"]:
+                return "cancel"
+            case _:
+                return None
 
     async def answer(self, request: Request) -> Reply:
         """The reply to a request with a good key."""
@@ -56,7 +71,11 @@ class Upstream:
 
     def signed(self, reply: Reply) -> Reply:
         """The reply with a request id, which tells the official client that it comes from fal and not from a proxy."""
-        return Reply(reply.status, reply.body, {**reply.headers, "x-fal-request-id": str(uuid.uuid4())})
+        return Reply(reply.status, reply.body, {**reply.headers, "x-fal-request-id": self._chance.uuid()})
+
+    def error(self, status: int) -> Reply:
+        """An error of that status."""
+        return self.signed(failures.of(status).reply)
 
     def astray(self, request: Request, /) -> Reply:
         """405 with the one method that there is, or 404 where not even that leads anywhere."""
@@ -73,11 +92,11 @@ class Upstream:
         invalid = bool(ordered.model.complaints(ordered.inputs))
         sketches = () if invalid else ordered.model.sketches(ordered.inputs)
         job = self._jobs.create(
-            str(uuid.uuid4()),
+            self._chance.uuid(),
             model=endpoint,
             prompt=ordered.prompt,
             inputs=ordered.inputs,
-            outputs=tuple(result.output(sketch) for sketch in sketches),
+            outputs=tuple(result.output(sketch, self._chance) for sketch in sketches),
             median_seconds=REFUSAL_SECONDS if invalid else ordered.model.median_seconds,
             key=request.key,
             kept=result.KEPT_SECONDS,
@@ -90,29 +109,29 @@ class Upstream:
         with_logs = request.query.get("logs", "").lower() in ("1", "true")
         return status.show(job, self._clock, now, self.address or request.mount, with_logs=with_logs)
 
-    async def handed_over(self, job: Job, shown: dict[str, Any]) -> Reply:
+    async def handed_over(self, job: Job, shown: dict[str, Any], lens: Lens) -> Reply:
         """The result of a job that is `shown` so. Raises Failure where there is none, or not yet."""
         if shown["status"] != "COMPLETED":
             raise failures.in_progress()
         if failure := status.failed(job):
             raise failure
-        return as_json(200, await result.show(job))
+        return as_json(200, await result.show(job, lens.outputs(job)))
 
     async def _answer(self, request: Request) -> Reply:
         now = self._clock.now()
-        endpoint = f"{self.root}{request.path}".strip("/")
+        endpoint = self._endpoint(request.path)
         application, rest = order.split(endpoint)
         match request.method, rest:
             case "POST", _ if application and "requests" not in rest:
                 return self.submitted(request, endpoint)
             case "GET", ["requests", job_id] | ["requests", job_id, "response"]:
-                job = self._job(application, job_id, failures.no_result())
-                return await self.handed_over(job, self.shown(request, job, now))
+                job = self._job(application, job_id, request.lens, failures.no_result())
+                return await self.handed_over(job, self.shown(request, job, now), request.lens)
             case "GET", ["requests", job_id, "status"]:
-                job = self._job(application, job_id, failures.no_request())
+                job = self._job(application, job_id, request.lens, failures.no_request())
                 return as_json(200, self.shown(request, job, now))
             case "PUT", ["requests", job_id, "cancel"] if self.cancels:
-                return self._cancel(self._job(application, job_id, failures.no_request()), now)
+                return self._cancel(self._job(application, job_id, request.lens, failures.no_request()), now)
             case _:
                 return self.astray(request)
 
@@ -122,8 +141,12 @@ class Upstream:
         self._jobs.cancel(job)
         return as_json(202, {"status": "CANCELLATION_REQUESTED"})
 
-    def _job(self, application: str, job_id: str, otherwise: failures.Failure) -> Job:
-        job = self._jobs.get(job_id) if ID.fullmatch(job_id) else None
+    def _endpoint(self, path: str) -> str:
+        return f"{self.root}{path}".strip("/")
+
+    def _job(self, application: str, job_id: str, lens: Lens, otherwise: failures.Failure) -> Job:
+        job = self._jobs.known(job_id) if ID.fullmatch(job_id) else None
+        job = lens.job(job) if job else None
         if not job or not self.covers(application, job):
             raise otherwise
         return job

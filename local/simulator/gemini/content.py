@@ -107,6 +107,8 @@ class Order:
             case "risky" if self.talks:
                 words = [{"text": verdicts.REFUSAL}]
                 return {"content": {"parts": words, "role": "model"}, "finishReason": "STOP", "index": 0}
+            case None if not self.sketches:
+                return {"content": {"parts": [], "role": "model"}, "finishReason": "STOP", "index": 0}
             case _:
                 return {"content": {}, "finishReason": "NO_IMAGE", "index": 0}
 

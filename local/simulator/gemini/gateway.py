@@ -25,11 +25,15 @@ class Gateway(Upstream):
 
     async def answer(self, request: Request) -> Reply:
         """The reply of the upstream or of the relay, signed with a request id."""
-        return relay.signed(await super().answer(request))
+        return relay.signed(await super().answer(request), self._chance)
 
     def refuse(self) -> Reply:
         """401 in the words of the relay."""
-        return relay.signed(relay.refusal())
+        return relay.signed(relay.refusal(), self._chance)
+
+    def error(self, status: int) -> Reply:
+        """An error of that status in the words of the relay."""
+        return relay.signed(relay.error(status), self._chance)
 
     def astray(self, request: Request) -> Reply:
         """404: below `/v1` the relay answers with JSON, not with its web page."""

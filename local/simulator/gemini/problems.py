@@ -5,6 +5,7 @@ the parameters of `:predict` are not.
 """
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from local.simulator.exchange import Reply, as_json
@@ -12,6 +13,16 @@ from local.simulator.gemini.models import SUCCESSOR
 
 JSON = "application/json; charset=UTF-8"
 ASTRAY = b"<!DOCTYPE html>\n<html lang=en><title>Error 404 (Not Found)!!1</title>\n<p>The requested URL was not found."
+
+NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
 
 
 class Problem(Exception):
@@ -23,6 +34,11 @@ class Problem(Exception):
         if details:
             error["details"] = details
         self.reply: Reply = as_json(code, {"error": error}, content_type=JSON)
+
+
+def of(status: int) -> Problem:
+    """Any error of that status, by the name that google.rpc.Code has for it."""
+    return Problem(status, NAMES.get(status, "UNKNOWN"), HTTPStatus(status).phrase)
 
 
 def invalid(message: str) -> Problem:

@@ -5,32 +5,32 @@ models are shut down: they are not listed any more and answer every `:predict` w
 one can still succeed (recorded). `/v1` and `/v1beta` do the same.
 """
 
-import asyncio
-import secrets
+import dataclasses
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
+from local.simulator.chance import Chance
 from local.simulator.clock import Clock
-from local.simulator.exchange import Reply, Request, as_json
+from local.simulator.exchange import Reply, Request, Step, as_json
 from local.simulator.gemini import content, imagen, problems, verdicts
 from local.simulator.gemini.models import GEMINI_MODELS, IMAGEN_MODELS, Method, Model
-from local.simulator.jobs import Job, Jobs, Output
-from local.simulator.pictures import draw
+from local.simulator.jobs import Jobs, inline
+from local.simulator.pictures import drawn
 
 Order = imagen.Order | content.Order
 READERS: Mapping[Method, Callable[[bytes, Model], Order]] = {"predict": imagen.read, "generateContent": content.read}
-GLANCE_SECONDS = 0.02
-"""How often a held request looks at the clock."""
 
 
 class Upstream:
     """The protocol below `/v1beta` and `/v1`, over the jobs that it shares with every other mount."""
 
     models: Mapping[str, Model] = GEMINI_MODELS
+    queue = None
 
-    def __init__(self, clock: Clock, jobs: Jobs) -> None:
+    def __init__(self, clock: Clock, jobs: Jobs, chance: Chance) -> None:
         self._clock = clock
         self._jobs = jobs
+        self._chance = chance
         # A refusal depends on whether there was any key, which the server has asked for just before in the same task.
         self._presented: ContextVar[bool] = ContextVar("presented", default=False)
 
@@ -39,6 +39,10 @@ class Upstream:
         key = headers.get("x-goog-api-key") or query.get("key", "")
         self._presented.set(bool(key))
         return key
+
+    def step(self, method: str, path: str) -> Step | None:
+        """What a request is for."""
+        return "create" if method == "POST" and path.startswith("/models/") else None
 
     async def answer(self, request: Request) -> Reply:
         """The reply to a request with a good key."""
@@ -59,6 +63,10 @@ class Upstream:
     def refuse(self) -> Reply:
         """403 without a key, 400 with an unknown one."""
         return (problems.bad_key() if self._presented.get() else problems.no_key()).reply
+
+    def error(self, status: int) -> Reply:
+        """An error of that status."""
+        return problems.of(status).reply
 
     def astray(self, _request: Request) -> Reply:
         """404: no such route."""
@@ -93,25 +101,21 @@ class Upstream:
                 raise problems.unavailable()
             case "forbidden":
                 return order.blocked()
-        job_id = secrets.token_urlsafe(17)
+        job_id = self._chance.base64(17).rstrip("=")
         job = self._jobs.create(
             job_id,
             model=order.model.name,
             prompt=order.prompt,
             inputs=order.inputs,
-            # Nobody can fetch them anywhere: the addresses only tell them apart.
-            outputs=tuple(Output(f"inline:{job_id}/{sketch.number}", sketch) for sketch in order.sketches),
+            outputs=tuple(inline(job_id, sketch) for sketch in order.sketches),
             median_seconds=order.model.median_seconds,
             key=request.key,
         )
-        await self._end(job)
-        files = [await asyncio.to_thread(draw, sketch) for sketch in order.shown()]
-        return _json(order.show(files, job_id))
-
-    async def _end(self, job: Job) -> None:
-        """Wait for the end of the job."""
-        while (left := job.ended - self._clock.now()) > 0:
-            await asyncio.sleep(min(left, GLANCE_SECONDS))
+        await self._clock.until(job.ended)
+        sketches = tuple(output.sketch for output in request.lens.outputs(job))
+        shown = dataclasses.replace(order, sketches=sketches)
+        files = [await drawn(sketch) for sketch in shown.shown()]
+        return _json(shown.show(files, job_id))
 
 
 def _json(document: object) -> Reply:

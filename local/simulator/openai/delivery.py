@@ -15,12 +15,11 @@ transparent background is said, not drawn.
 """
 
 import base64
-import secrets
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from local.simulator import relay
+from local.simulator.chance import Chance
 from local.simulator.exchange import Reply, as_json
 from local.simulator.jobs import Job, Output
 from local.simulator.openai import problems
@@ -32,18 +31,21 @@ MOST_TOKENS = 4160
 CHARACTERS_PER_TOKEN = 4
 
 
-def output(sketch: Sketch) -> Output:
+def output(sketch: Sketch, chance: Chance) -> Output:
     """Where OpenAI's file host will offer this picture; without the signature, which the host does not look at here."""
-    account, picture = secrets.token_hex(12), secrets.token_hex(12)
+    account, picture = chance.hex(12), chance.hex(12)
     host = "oaidalleapiprodscus.blob.core.windows.net"
     return Output(f"https://{host}/private/org-{account}/img-{picture}.{sketch.format}", sketch)
 
 
-def show(order: Order, job: Job, files: Sequence[bytes]) -> dict[str, Any]:
-    """The reply to a job that succeeded; `files` are its pictures where they go into the reply."""
-    created = int(time.time())
+def link(made: Output, chance: Chance) -> str:
+    """The address of a picture with the signature."""
+    return f"{made.url}?sp=r&sr=b&sig={chance.base64(32).rstrip('=')}"
+
+
+def show(order: Order, created: int, files: Sequence[bytes], links: Sequence[str]) -> dict[str, Any]:
+    """The reply to a job that succeeded at `created`, with its pictures as `files`, or where the `links` lead."""
     texts = [base64.b64encode(file).decode() for file in files]
-    links = [f"{made.url}?sp=r&sr=b&sig={secrets.token_urlsafe(32)}" for made in job.outputs]
     match order.maker:
         case "gpt":
             data = [{"b64_json": text} for text in texts]
@@ -62,8 +64,8 @@ def show(order: Order, job: Job, files: Sequence[bytes]) -> dict[str, Any]:
             return {"data": data, "created": created}
 
 
-def refusal(maker: Maker, job: Job) -> Reply:
-    """The reply to a job that a safety filter has refused."""
+def refusal(maker: Maker, job: Job, created: int) -> Reply:
+    """The reply to a job that a safety filter has refused at `created`."""
     match maker:
         case "gpt":
             return problems.moderation_blocked(job.id).reply
@@ -74,7 +76,7 @@ def refusal(maker: Maker, job: Job) -> Reply:
             error = {"message": message, "type": "one_api_error", "param": "", "code": "image_task_failed"}
             return as_json(500, {"error": error})
         case "imagen":
-            return as_json(200, {"data": [], "created": int(time.time())})
+            return as_json(200, {"data": [], "created": created})
         case "qwen":
             return relay.upstream_failed(400)
 

@@ -7,6 +7,7 @@ unknown paths below `/v1` (404 and JSON here, not the web page) and request ids 
 from collections.abc import Collection
 
 from local.simulator import relay
+from local.simulator.chance import Chance
 from local.simulator.clock import Clock
 from local.simulator.exchange import Reply, Request
 from local.simulator.jobs import Jobs
@@ -20,18 +21,22 @@ class Gateway(Upstream):
 
     listed = resale.LISTED
 
-    def __init__(self, clock: Clock, jobs: Jobs, sold: Collection[str] = ()) -> None:
+    def __init__(self, clock: Clock, jobs: Jobs, chance: Chance, sold: Collection[str] = ()) -> None:
         """`sold`: names of models that are to be had here besides those that relays are known for; * is any."""
-        super().__init__(clock, jobs)
+        super().__init__(clock, jobs, chance)
         self._sold = sold
 
     async def answer(self, request: Request) -> Reply:
         """The reply of the upstream, signed with a request id."""
-        return relay.signed(await super().answer(request))
+        return relay.signed(await super().answer(request), self._chance)
 
     def refuse(self) -> Reply:
         """401 in the words of the relay."""
-        return relay.signed(relay.refusal())
+        return relay.signed(relay.refusal(), self._chance)
+
+    def error(self, status: int) -> Reply:
+        """An error of that status in the words of the relay."""
+        return relay.signed(relay.error(status), self._chance)
 
     def astray(self, method: str, path: str) -> Reply:
         """404 in the words of the relay."""

@@ -55,7 +55,8 @@ class Order:
     @property
     def prompt(self) -> str:
         """The prompt that all pictures have."""
-        return self.sketches[0].prompt
+        prompt: str = self.inputs["prompt"]
+        return prompt
 
 
 def parse(body: bytes) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ value outside its list or its bounds, a model that does not exist, a refused pro
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from local.simulator.exchange import Reply, as_json
 
@@ -16,6 +17,12 @@ class Problem(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"{reply.status} {reply.body.decode()}")
         self.reply = reply
+
+
+def of(status: int) -> Problem:
+    """Any error of that status."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    return _problem(status, HTTPStatus(status).phrase, kind=kind)
 
 
 def invalid_key() -> Problem:

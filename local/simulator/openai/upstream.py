@@ -6,17 +6,16 @@ refused one is refused at the end.
 """
 
 import asyncio
-import secrets
+import dataclasses
 
+from local.simulator.chance import Chance
 from local.simulator.clock import Clock
-from local.simulator.exchange import Reply, Request, as_json, bearer
-from local.simulator.jobs import Job, Jobs, fate
+from local.simulator.exchange import Reply, Request, Step, as_json, bearer
+from local.simulator.jobs import Jobs, fate, inline
 from local.simulator.openai import delivery, models, problems
 from local.simulator.openai.order import PARAMETERS, Order, parse, read
-from local.simulator.pictures import draw
+from local.simulator.pictures import drawn
 
-GLANCE_SECONDS = 0.02
-"""How often a held request looks at the clock, which a test may set."""
 SINCE = 1_626_777_600
 """When every model of the list was made, as new-api has it; OpenAI's own dates are not simulated."""
 
@@ -25,11 +24,17 @@ class Upstream:
     """The protocol below `/v1`, over the jobs that it shares with every other mount."""
 
     listed = tuple(models.CURRENT)
+    queue = None
     credential = staticmethod(bearer)
 
-    def __init__(self, clock: Clock, jobs: Jobs) -> None:
+    def __init__(self, clock: Clock, jobs: Jobs, chance: Chance) -> None:
         self._clock = clock
         self._jobs = jobs
+        self._chance = chance
+
+    def step(self, method: str, path: str) -> Step | None:
+        """What a request is for."""
+        return "create" if (method, path) == ("POST", "/images/generations") else None
 
     async def answer(self, request: Request) -> Reply:
         """The reply to a request with a good key."""
@@ -50,6 +55,10 @@ class Upstream:
     def refuse(self) -> Reply:
         """401: the key is missing or unknown."""
         return problems.invalid_key().reply
+
+    def error(self, status: int) -> Reply:
+        """An error of that status."""
+        return problems.of(status).reply
 
     def astray(self, method: str, path: str) -> Reply:
         """404: no such route."""
@@ -74,23 +83,25 @@ class Upstream:
         ordered = self.order(request.body)
         if fate(ordered.prompt) == "crashed":
             return self.broken()
+        job_id = f"req_{self._chance.hex(16)}"
         job = self._jobs.create(
-            f"req_{secrets.token_hex(16)}",
+            job_id,
             model=ordered.model,
             prompt=ordered.prompt,
             inputs=ordered.inputs,
-            outputs=tuple(delivery.output(sketch) for sketch in ordered.sketches) if ordered.links else (),
+            outputs=tuple(
+                delivery.output(sketch, self._chance) if ordered.links else inline(job_id, sketch)
+                for sketch in ordered.sketches
+            ),
             median_seconds=ordered.median_seconds,
             key=request.key,
         )
-        await self._end(job)
+        await self._clock.until(job.ended)
         if job.fate == "refused":
-            return delivery.refusal(ordered.maker, job)
-        drawn = [asyncio.to_thread(draw, sketch) for sketch in ordered.sketches] if ordered.inline else []
-        document = delivery.show(ordered, job, await asyncio.gather(*drawn))
+            return delivery.refusal(ordered.maker, job, self._clock.unix())
+        outputs = request.lens.outputs(job)
+        ordered = dataclasses.replace(ordered, sketches=tuple(output.sketch for output in outputs))
+        files = await asyncio.gather(*(drawn(sketch) for sketch in ordered.sketches)) if ordered.inline else []
+        links = [delivery.link(output, self._chance) for output in outputs] if ordered.links else []
+        document = delivery.show(ordered, self._clock.unix(), files, links)
         return as_json(200, document, {"x-request-id": job.id})
-
-    async def _end(self, job: Job) -> None:
-        """Hold the caller until the job has ended."""
-        while (left := job.ended - self._clock.now()) > 0:
-            await asyncio.sleep(min(left, GLANCE_SECONDS))

@@ -10,11 +10,13 @@ import base64
 import hashlib
 import math
 import re
-import secrets
 import string
+from collections.abc import Sequence
 from typing import Any
 
+from local.simulator.chance import Chance
 from local.simulator.clock import Clock
+from local.simulator.exchange import Lens
 from local.simulator.jobs import Job, Output, Phase
 from local.simulator.pictures import Sketch
 
@@ -36,18 +38,17 @@ ID = re.compile(r"[a-z0-9]{26}")
 """Jobs with other ids were made through other protocols, and are none of Replicate's."""
 
 
-def new_id() -> str:
-    """An id that was never used before, whatever the seed."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(26))
+def new_id(chance: Chance) -> str:
+    """An id for a new job."""
+    return chance.letters(26, ALPHABET)
 
 
-def output(sketch: Sketch) -> Output:
+def output(sketch: Sketch, chance: Chance) -> Output:
     """Where Replicate will offer this picture."""
-    directory = base64.urlsafe_b64encode(secrets.token_bytes(36)).decode()
-    return Output(f"https://replicate.delivery/xezq/{directory}/tmp{secrets.token_hex(4)}.{sketch.format}", sketch)
+    return Output(f"https://replicate.delivery/xezq/{chance.base64(36)}/tmp{chance.hex(4)}.{sketch.format}", sketch)
 
 
-def show(job: Job, clock: Clock, now: float, many: bool) -> dict[str, Any]:
+def show(job: Job, clock: Clock, now: float, many: bool, lens: Lens) -> dict[str, Any]:
     """The prediction at an instant; `many` says that the model's output is a list."""
     phase, removed = job.phase(now), job.removed(now)
     model, _, version = job.model.partition(":")
@@ -57,7 +58,7 @@ def show(job: Job, clock: Clock, now: float, many: bool) -> dict[str, Any]:
         "version": version or "hidden",
         "input": {} if removed else job.inputs,
         "logs": None if phase in ("canceled", "aborted") else "" if removed else _logs(job, phase),
-        "output": _output(job, many) if phase == "succeeded" and not removed else None,
+        "output": _output(lens.outputs(job), many) if phase == "succeeded" and not removed else None,
         "data_removed": removed,
         "error": ERRORS.get(phase),
         "status": STATUS[phase],
@@ -74,22 +75,22 @@ def show(job: Job, clock: Clock, now: float, many: bool) -> dict[str, Any]:
     return prediction
 
 
-def show_delivered(job: Job, clock: Clock, now: float, many: bool) -> dict[str, Any]:
+def show_delivered(job: Job, clock: Clock, now: float, many: bool, lens: Lens) -> dict[str, Any]:
     """The prediction as the reply to a caller who waited: the output is there before the record is finished.
 
     Recorded so: `processing` with a complete output, and neither `completed_at` nor `metrics`.
     """
-    prediction = show(job, clock, now, many)
+    prediction = show(job, clock, now, many, lens)
     if prediction["status"] == "succeeded":
         del prediction["completed_at"], prediction["metrics"]
         prediction["status"] = "processing"
     return prediction
 
 
-def _output(job: Job, many: bool) -> str | list[str]:
-    """One address, or a list of them."""
-    addresses = [output.url for output in job.outputs]
-    return addresses if many else addresses[0]
+def _output(outputs: Sequence[Output], many: bool) -> str | list[str] | None:
+    """One address, or a list of them; more than one are always a list."""
+    addresses = [output.url for output in outputs]
+    return addresses if many or len(addresses) > 1 else next(iter(addresses), None)
 
 
 def _logs(job: Job, phase: Phase) -> str:

@@ -6,6 +6,7 @@ therefore take; they are not recorded.
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import TypedDict
 
 from local.simulator.exchange import Reply, as_json
@@ -26,6 +27,11 @@ class Problem(Exception):
         super().__init__(f"{status} {title}: {detail}")
         document = {"title": title, "detail": detail, "status": status, **members}
         self.reply: Reply = as_json(status, document, content_type="application/problem+json")
+
+
+def of(status: int) -> Problem:
+    """Any problem of that status; not recorded, but for the shape."""
+    return Problem(status, HTTPStatus(status).phrase, f"{HTTPStatus(status).description}.")
 
 
 def unauthenticated() -> Problem:

@@ -7,13 +7,13 @@ newest first, and `next` is an absolute URL, which the clients request as it is.
 and changes nothing (not recorded).
 """
 
-import asyncio
 import base64
 import math
 from typing import Any
 
+from local.simulator.chance import Chance
 from local.simulator.clock import Clock
-from local.simulator.exchange import Reply, Request, as_json, bearer
+from local.simulator.exchange import PLAIN, Lens, Queue, Reply, Request, Step, as_json, bearer
 from local.simulator.jobs import Job, Jobs
 from local.simulator.replicate import models, order, prediction, problems
 
@@ -27,11 +27,25 @@ class Upstream:
 
     created = 201
     waits = True
+    queue = Queue("id", prediction.ID)
     credential = staticmethod(bearer)
 
-    def __init__(self, clock: Clock, jobs: Jobs) -> None:
+    def __init__(self, clock: Clock, jobs: Jobs, chance: Chance) -> None:
         self._clock = clock
         self._jobs = jobs
+        self._chance = chance
+
+    def step(self, method: str, path: str) -> Step | None:
+        """What a request is for."""
+        match method, path.split("/")[1:]:
+            case "POST", ["models", _, _, "predictions"] | ["predictions"]:
+                return "create"
+            case "GET", ["predictions", _]:
+                return "poll"
+            case "POST", ["predictions", _, "cancel"]:
+                return "cancel"
+            case _:
+                return None
 
     async def answer(self, request: Request) -> Reply:
         """The reply to a request with a good key."""
@@ -44,9 +58,9 @@ class Upstream:
                 case "GET", ["predictions"]:
                     return self._list(request)
                 case "GET", ["predictions", job_id]:
-                    return as_json(200, self._show(self._job(job_id), self._clock.now()))
+                    return as_json(200, self._show(self._job(job_id, request.lens), self._clock.now(), request.lens))
                 case "POST", ["predictions", job_id, "cancel"]:
-                    job = self._job(job_id)
+                    job = self._job(job_id, request.lens)
                     self._jobs.cancel(job)
                     return as_json(200, self._show(job, self._clock.now()))
                 case "GET", ["models", owner, name, "versions", version]:
@@ -59,6 +73,10 @@ class Upstream:
     def refuse(self) -> Reply:
         """401: the token is missing or unknown."""
         return problems.unauthenticated().reply
+
+    def error(self, status: int) -> Reply:
+        """An error of that status."""
+        return problems.of(status).reply
 
     def astray(self) -> Reply:
         """404: no such route."""
@@ -73,20 +91,21 @@ class Upstream:
         headers = {"Preference-Applied": prefer}
         patience = job.created + self._clock.lasting(seconds)
         while (left := min(job.ended, patience) - (now := self._clock.now())) > 0:
-            await asyncio.sleep(min(left, GLANCE_SECONDS))
+            await self._clock.sleep(min(left, GLANCE_SECONDS))
         if now < job.ended:
             return as_json(202, self._show(job, job.created), headers)
-        return as_json(self.created, prediction.show_delivered(job, self._clock, now, _many(job)), headers)
+        shown = prediction.show_delivered(job, self._clock, now, _many(job), request.lens)
+        return as_json(self.created, shown, headers)
 
     async def _create(self, request: Request, model_name: str | None) -> Reply:
         ordered = order.read(request.body, model_name)
         deadline = request.headers.get("Cancel-After")
         job = self._jobs.create(
-            prediction.new_id(),
+            prediction.new_id(self._chance),
             model=ordered.reference,
             prompt=ordered.inputs.get("prompt", ""),
             inputs=ordered.inputs,
-            outputs=tuple(prediction.output(sketch) for sketch in ordered.model.sketches(ordered.inputs)),
+            outputs=tuple(prediction.output(sketch, self._chance) for sketch in ordered.model.sketches(ordered.inputs)),
             median_seconds=ordered.model.median_seconds,
             key=request.key,
             cancel_after=order.cancel_after(deadline) if deadline else math.inf,
@@ -115,14 +134,15 @@ class Upstream:
         age = {"created_at": "2025-05-20T00:00:00.000000Z", "cog_version": "0.14.0"}
         return as_json(200, {"id": version, **age, "openapi_schema": schema})
 
-    def _job(self, job_id: str) -> Job:
-        job = self._jobs.get(job_id)
+    def _job(self, job_id: str, lens: Lens) -> Job:
+        job = self._jobs.known(job_id)
+        job = lens.job(job) if job else None
         if not job or not prediction.ID.fullmatch(job_id):
             raise problems.not_found(f"The prediction {job_id}")
         return job
 
-    def _show(self, job: Job, now: float) -> dict[str, Any]:
-        return prediction.show(job, self._clock, now, _many(job))
+    def _show(self, job: Job, now: float, lens: Lens = PLAIN) -> dict[str, Any]:
+        return prediction.show(job, self._clock, now, _many(job), lens)
 
 
 def _many(job: Job) -> bool:
