@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as some
 
-from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.errors import NoReply
 from darkroom.route import Gateway, Route
 from darkroom.wire import Reply
@@ -95,6 +95,8 @@ def understood(read: Callable[[Reply], Answer | str], found: Reply) -> Answer | 
             texts = [*made.outputs, *made.missing]
         case Failed():
             texts = [made.message]
+        case Doubtful():
+            texts = [made.word.message]
         case Running():
             return made
         case str():

@@ -13,7 +13,7 @@ DOORS = ROOT / "functions"
 #: What pure rooms may use of the standard library and of what is installed.
 PURE = {
     "base64", "collections", "dataclasses", "datetime", "email", "enum", "functools", "hashlib", "hmac", "importlib",
-    "itertools", "json", "math", "re", "tomllib", "types", "typing", "urllib",
+    "ipaddress", "itertools", "json", "math", "re", "tomllib", "types", "typing", "urllib", "zlib",
     "pydantic", "standardwebhooks",
 }  # fmt: skip
 

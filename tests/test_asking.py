@@ -9,7 +9,7 @@ import pytest
 from darkroom import catalogue
 from darkroom.task import Task
 from tests import conftest
-from tests.conftest import GATEWAY, Account, Clock, Wire, prediction
+from tests.conftest import GATEWAY, Account, Clock, Wire, call, document, event, picture, prediction, step
 from tests.imagen import PICTURE, VECTORNODE, VECTORNODE_FAL, ask, poll
 
 REQUEST = f"{conftest.VECTORNODE}/fal-ai/imagen4/requests/r-1"
@@ -111,3 +111,42 @@ def test_a_model_that_the_catalogue_has_lost_is_finished_as_its_gateway_has_it(
     time.forward(7)
     assert poll(account.task()) == ("finalize", 0)
     assert account.task().several
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (1, ["The gateway gave 1 of the 2 images that were asked for."]),
+        (2, None),
+        (5, None),
+    ],
+)
+def test_a_task_succeeds_with_what_there_is_and_says_what_was_not_given(
+    account: Account, wire: Wire, time: Clock, at_fal: Task, given: int, missing: list[str] | None
+) -> None:
+    links = [f"https://v3b.fal.media/{number}.png" for number in range(given)]
+    for number, link in enumerate(links):
+        wire.on("GET", link, httpx.Response(200, content=picture(64 + number)))
+    wire.on("GET", REQUEST, httpx.Response(200, json={"images": [{"url": link} for link in links]}))
+    assert poll(at_fal) == ("finalize", 0)
+    call("finalize", step(at_fal))
+    shown = document(call("tasks", event("tasks", rawPath=f"/v1/predictions/{at_fal.task_id}")))
+    assert (shown["status"], len(shown["images"]), shown.get("missing")) == ("succeeded", given, missing)
+
+
+def test_where_nobody_has_said_how_many_nothing_is_missing(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", VECTORNODE, httpx.ConnectError)
+    wire.on("POST", VECTORNODE_FAL, httpx.Response(200, json={"status": "IN_QUEUE", "request_id": "r-1"}))
+    ask()
+    wire.on("GET", REQUEST, httpx.Response(200, json={"images": [{"url": "https://v3b.fal.media/a.png"}]}))
+    poll(account.task())
+    assert (len(account.task().outputs), account.task().missing) == (1, ())
+
+
+def test_a_catalogue_that_has_lost_the_model_costs_no_picture(
+    account: Account, wire: Wire, at_fal: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue.catalogue(), "models", {})
+    wire.on("GET", REQUEST, httpx.Response(200, json={"images": [{"url": "https://v3b.fal.media/a.png"}]}))
+    assert poll(at_fal) == ("finalize", 0)
+    assert (len(account.task().outputs), account.task().missing) == (1, ())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from darkroom import complaints
-from darkroom.answer import Failed, Finished, Running
+from darkroom.answer import Doubtful, Failed, Finished, Running
 from darkroom.dialects import fal
 from darkroom.errors import NoReply, Reason
 from darkroom.wire import Reply
@@ -133,8 +133,6 @@ PENDING = {
     "queued, 202": (202, {"status": "IN_QUEUE", "request_id": ID, "queue_position": 3}),
     "in progress": (200, {"status": "IN_PROGRESS", "request_id": ID, "logs": [{"message": "50%", "url": JPEG}]}),
     "a relay's word": (200, {"status": "PROCESSING"}),
-    "a word that nobody knows": (200, {"status": "RESTING"}),
-    "a status of the wrong type": (200, {"status": ["COMPLETED"]}),
     "completed, of which the result knows nothing yet": (200, {**ACCEPTED, "status": "COMPLETED", "error": None}),
 }
 
@@ -142,6 +140,11 @@ PENDING = {
 @pytest.mark.parametrize(("status", "document"), PENDING.values(), ids=PENDING)
 def test_a_result_that_is_not_there_yet_is_running(status: int, document: dict[str, Any]) -> None:
     assert fal.answer(reply(document, status)) == Running()
+
+
+@pytest.mark.parametrize("word", ["RESTING", ["COMPLETED"], 7, True])
+def test_a_word_that_is_not_known_ends_nothing_and_is_told_of(word: Any) -> None:
+    assert fal.answer(reply({"status": word, "error": "no"})) == Running(strange=True)
 
 
 RESULTS: list[tuple[str, dict[str, Any], Finished]] = [
@@ -180,11 +183,14 @@ def test_results_come_in_several_shapes(document: dict[str, Any], finished: Fini
 
 @pytest.mark.parametrize("status", [None, "COMPLETED"])
 @pytest.mark.parametrize("result", [{"images": []}, {"images": None}, {"image": None}, {"images": [{"url": ""}]}])
-def test_a_result_without_an_output_is_a_loss_that_may_have_been_billed(result: dict[str, Any], status: Any) -> None:
+def test_a_result_without_an_output_is_a_loss_that_may_have_been_billed_if_it_is_said_again(
+    result: dict[str, Any], status: Any
+) -> None:
     """What we had sent is no result."""
     found = fal.answer(reply({**result, "status": status, "request": {"url": PNG}}))
-    assert isinstance(found, Failed)
-    assert (found.reason, found.reason.may_be_billed) == (Reason.OUTPUT_LOST, True)
+    assert isinstance(found, Doubtful)
+    assert (found.word.reason, found.times, found.seconds) == (Reason.OUTPUT_LOST, 3, 0)
+    assert found.word.reason.may_be_billed
 
 
 FAILURES: dict[str, tuple[int, dict[str, Any], Failed]] = {

@@ -8,6 +8,8 @@ import ssl
 import struct
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -206,10 +208,73 @@ def greet_in_plain_text(conversation: socketserver.BaseRequestHandler) -> None:
     conversation.request.sendall(HEAD + b"\r\n")
 
 
-def test_a_compressed_reply_is_not_expanded(serve: Serve) -> None:
-    bomb = gzip.compress(bytes(10_000_000))
+BODY = bytes(range(256)) * 1000
+BARE = zlib.compress(BODY, wbits=-zlib.MAX_WBITS)
+PACKED = {
+    "gzip": ("gzip", gzip.compress(BODY)),
+    "in capitals": ("GZip", gzip.compress(BODY)),
+    "by its old name": ("x-gzip", gzip.compress(BODY)),
+    "in two streams": ("gzip", gzip.compress(BODY[:1000]) + gzip.compress(BODY[1000:])),
+    "stored": ("gzip", gzip.compress(BODY, 0)),
+    "deflate": ("deflate", zlib.compress(BODY)),
+    "bare deflate": ("deflate", BARE),
+    "as it is": ("identity", BODY),
+}
+
+
+@pytest.mark.parametrize(("encoding", "packed"), PACKED.values(), ids=PACKED)
+def test_what_is_packed_although_nobody_asked_for_it_is_unpacked(serve: Serve, encoding: str, packed: bytes) -> None:
+    serve(page(packed, "200 OK", f"Content-Encoding: {encoding}"))
+    assert send().body == fetch() == BODY
+    split = say(HEAD + f"Content-Encoding: {encoding}\r\nContent-Length: {len(packed)}\r\n\r\n".encode(),
+                packed[:1], packed[1:7], packed[7:-3], packed[-3:], pause=0.01)  # fmt: skip
+    serve(split)
+    assert send().body == fetch() == BODY
+
+
+@pytest.mark.parametrize("status", ["200 OK", "401 Unauthorized"])
+def test_a_packed_reply_without_a_body_is_a_reply(serve: Serve, status: str) -> None:
+    serve(page(b"", status, "Content-Encoding: gzip"))
+    assert (send().status, send().body) == (int(status[:3]), b"")
+
+
+def test_of_a_bomb_no_more_is_unpacked_than_may_be_read(serve: Serve) -> None:
+    bomb = gzip.compress(bytes(200_000_000), 1)
     serve(page(bomb, "200 OK", "Content-Encoding: gzip"))
-    assert send(cap=20_000).body == fetch(cap=20_000) == bomb
+    tracemalloc.start()
+    try:
+        fails(NoReply, lambda: send(cap=2_000_000))
+        fails(OutputUnavailable, lambda: fetch(cap=2_000_000))
+        assert len(http.send(POST, deadline=1.5, cap=2_000_000, cut=True).body) < 2_100_000
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_packed_counts_as_what_it_unpacks_to(serve: Serve) -> None:
+    serve(page(gzip.compress(BODY), "200 OK", "Content-Encoding: gzip"))
+    assert len(send(cap=len(BODY)).body) == len(fetch(cap=len(BODY))) == len(BODY)
+    fails(NoReply, lambda: send(cap=len(BODY) - 1))
+    fails(OutputUnavailable, lambda: fetch(cap=len(BODY) - 1))
+
+
+SPOILED = {
+    "half": ("gzip", gzip.compress(BODY)[:-20]),
+    "a wrong sum": ("gzip", gzip.compress(BODY)[:-8] + bytes(8)),
+    "not packed at all": ("gzip", BODY),
+    "not packed, either": ("deflate", b"{}"),
+    "more behind it": ("gzip", gzip.compress(BODY) + b"more"),
+    "in another way": ("br", zlib.compress(BODY)),
+    "twice": ("gzip, gzip", gzip.compress(gzip.compress(BODY))),
+}
+
+
+@pytest.mark.parametrize(("encoding", "packed"), SPOILED.values(), ids=SPOILED)
+def test_what_cannot_be_unpacked_is_a_reply_that_broke_off(serve: Serve, encoding: str, packed: bytes) -> None:
+    peer = serve(page(packed, "200 OK", f"Content-Encoding: {encoding}"))
+    fails(NoReply, send)
+    assert len(peer.heard) == 1
+    fails(OutputUnavailable, fetch)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -133,8 +133,6 @@ def test_outputs_are_noted_and_left_for_finalize(account: Account, wire: Wire, r
         (prediction("failed", error=None), "gateway_failed", "gives no reason"),
         (prediction("canceled"), "canceled", "was canceled"),
         (prediction("aborted", error="deadline"), "canceled", "deadline"),
-        (prediction("succeeded", output=None), "output_lost", "no output"),
-        (prediction("succeeded", output=[]), "output_lost", "no output"),
         (prediction("succeeded", output=OUTPUT, data_removed=True), "output_lost", "already deleted"),
     ],
 )
@@ -357,6 +355,17 @@ def test_a_second_look_takes_the_outputs_where_they_are_now(account: Account, wi
     assert account.task().outputs == (OUTPUT,)
     assert found(poll(collecting, turn=1)) == ("finalize", 0)
     assert account.task().outputs == (f"{OUTPUT}?fresh",)
+
+
+def test_a_second_look_that_finds_fewer_is_not_believed_and_one_that_finds_more_is(
+    account: Account, wire: Wire, running: Task
+) -> None:
+    more = [f"{OUTPUT}?{number}" for number in range(3)]
+    wire.on("GET", QUESTION, *(prediction("succeeded", output=each) for each in (more[:2], more[:1], more)))
+    poll(running)
+    for turn, outputs in ((1, more[:2]), (2, more)):
+        assert found(poll(running, turn)) == ("finalize", 0)
+        assert list(account.task().outputs) == outputs
 
 
 def test_a_second_look_takes_nothing_away(account: Account, wire: Wire, collecting: Task) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.dialects import replicate
 from darkroom.errors import NoReply, Reason
 from darkroom.wire import Reply
@@ -192,10 +192,13 @@ NO_OUTPUTS: list[Any] = [None, [], {}, 7, True, [None], "", [""], " ", "a cat", 
 
 
 @pytest.mark.parametrize("members", [{}, *({"output": empty} for empty in NO_OUTPUTS)])
-def test_success_without_an_output_is_a_loss_that_may_have_been_billed(members: dict[str, Any]) -> None:
+def test_success_without_an_output_is_a_loss_that_may_have_been_billed_if_it_is_said_again(
+    members: dict[str, Any],
+) -> None:
     found = answer(**members)
-    assert isinstance(found, Failed)
-    assert found.reason is Reason.OUTPUT_LOST
+    assert isinstance(found, Doubtful)
+    assert (found.word.reason, found.times, found.seconds) == (Reason.OUTPUT_LOST, 3, 0)
+    assert found.word.reason.may_be_billed
 
 
 def test_an_output_that_the_gateway_has_deleted_is_lost() -> None:
@@ -214,19 +217,24 @@ def test_both_words_for_an_end_before_its_time_mean_canceled(word: str) -> None:
     assert found.message
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        *("starting", "processing", "queued", "booting", "succeeded ", "", "cancelled"),
-        *(None, 0, True, ["succeeded"], {"status": "failed"}),
-    ],
-)
-def test_a_word_that_is_not_known_ends_nothing(word: Any) -> None:
+@pytest.mark.parametrize("word", ["starting", "processing", "Processing"])
+def test_a_word_for_being_at_it_is_no_end(word: str) -> None:
     assert answer(word, output=PNG, error="no") == Running()
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("queued", "booting", "succeeded ", "", "cancelled"),
+        *(None, 0, True, ["succeeded"], {"status": "failed"}),
+    ],
+)
+def test_a_word_that_is_not_known_ends_nothing_and_is_told_of(word: Any) -> None:
+    assert answer(word, output=PNG, error="no") == Running(strange=True)
+
+
 def test_a_reply_without_a_status_ends_nothing() -> None:
-    assert replicate.answer(reply({"id": ID, "output": PNG})) == Running()
+    assert replicate.answer(reply({"id": ID, "output": PNG})) == Running(strange=True)
 
 
 ERRORS = [

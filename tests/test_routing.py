@@ -11,7 +11,7 @@ from darkroom.catalogue import catalogue
 from darkroom.errors import InvalidOrder
 from darkroom.inputs import Vocabulary, Word
 from darkroom.route import Gateway, Model, Route
-from darkroom.routing import UNAVAILABLE, Way, turn, ways
+from darkroom.routing import UNAVAILABLE, Way, asked, turn, ways
 
 GATEWAY = Gateway("g", "https://g.example", "Authorization: Bearer {key}", {"replicate": "", "fal": ""})
 NOW = 1_795_176_000_000
@@ -364,3 +364,29 @@ def test_whoever_waits_as_long_as_told_finds_somebodys_turn_and_not_before(attem
         assert turn(ABC, attempts, NOW + 1000 * pause)[0] is not None
     if pause is None:
         assert turn(ABC, attempts, NOW + 10**9) == (None, None)
+
+
+# How many
+
+
+@pytest.mark.parametrize(
+    ("said", "route", "number"),
+    [
+        ({"num_images": 3}, "g/fal/a", 3),
+        ({"num_outputs": 2}, "g/fal/a", 2),
+        ({"n": 2}, "g/fal/b", 2),
+        ({}, "g/fal/a", None),
+        ({"num_images": None}, "g/fal/a", None),
+        ({}, "g/fal/b", 1),
+        ({"num_images": 1}, "g/fal/c", None),
+        ({"num_images": 4}, "g/fal/d", None),
+        ({"num_images": 4}, "g/fal/gone", None),
+        ({"num_images": "4"}, "g/fal/a", None),
+        ({"num_images": True}, "g/fal/a", None),
+    ],
+    ids=str,
+)
+def test_how_many_images_were_asked_for_is_known_where_the_route_has_a_word_for_it(
+    said: dict[str, Any], route: str, number: int | None
+) -> None:
+    assert asked(model(FOUR, TWO, SINGLE, None), said, route) == number

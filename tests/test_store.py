@@ -23,6 +23,7 @@ ROUTE = "vectornode/replicate/google/imagen-4-fast"
 ATTEMPT = {"route": ROUTE, "outcome": "accepted", "detail": "", "at": NOW, "status": 201}
 NOWHERE = {"route": None, "outcome": "not_sent", "detail": "no key", "at": NOW}
 LOST = {"route": ROUTE, "outcome": "unknown", "detail": "no reply", "at": NOW}
+DOUBT = {"code": "gateway_lost", "since": NOW, "times": 1}
 TOLD = {"at": NOW, "status": 204, "ms": 12}
 FINISHED = Finished((OUTPUT,), several=True, missing=("One picture was held back.",))
 FAILED = Failed(Reason.GATEWAY_FAILED, "NSFW content detected.")
@@ -79,6 +80,7 @@ MOVES: dict[str, tuple[Move, set[Status], Status]] = {
     "release": (lambda one: store.release(replace(one, lease=1), ATTEMPT), {Status.SUBMITTING}, Status.ACCEPTED),
     "remark": (lambda one: store.remark(one, NOWHERE), {Status.ACCEPTED}, Status.ACCEPTED),
     "note": (lambda one: store.note(one, LOST), {Status.SUBMITTING}, Status.SUBMITTING),
+    "doubt": (lambda one: store.doubt(one, DOUBT), {Status.RUNNING}, Status.RUNNING),
     "refresh": (
         lambda one: store.refresh(one, ("new",), DUE),
         {Status.COLLECTING},
@@ -186,6 +188,20 @@ def test_the_last_word_is_heard_from_the_status_that_was_seen(time: Clock) -> No
         (ATTEMPT,),
     )
     assert (heard.answered, heard.due) == (time.now, DUE)
+
+
+def test_a_doubt_is_counted_dropped_and_believed_only_by_who_has_seen_it(time: Clock) -> None:
+    running = reached(Status.RUNNING)
+    first = kept(store.doubt(running, DOUBT))
+    assert first.doubt == DOUBT
+    assert store.doubt(running, {**DOUBT, "since": NOW + 1}) is None
+    second = kept(store.doubt(first, {**DOUBT, "times": 2}))
+    for seen in (running, first):
+        assert store.trust(seen) is store.hear(seen, FAILED, DUE) is store.hear(seen, FINISHED, DUE) is None
+    assert kept(store.trust(second)) == running
+    assert store.trust(second) == running  # repeated
+    assert store.doubt(second, {**DOUBT, "times": 3}) is None
+    assert kept(store.hear(running, FAILED, DUE)).doubt is None
 
 
 def test_images_do_not_end_a_task_of_which_a_failure_was_heard(time: Clock) -> None:

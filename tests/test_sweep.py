@@ -217,3 +217,31 @@ def test_a_task_that_nobody_could_carry_to_its_end_has_failed_at_last(
     wire.on("POST", RECEIVER, httpx.Response(204))
     assert call("finalize", step(task))["next"] == "done"
     assert account.task().status is Status.FAILED
+
+
+def test_a_task_that_ends_while_it_is_being_rescued_does_not_keep_the_others_from_rescue(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no due time any more, so it cannot be set aside either."""
+
+    def ends(task: Task, due: int) -> Task | None:
+        if task.task_id != first.task_id:
+            return take_over(task, due)
+        aws.dynamodb().update_item(
+            TableName=f"{account.stack}-TasksTable",
+            Key={"task_id": {"S": task.task_id}},
+            UpdateExpression="REMOVE due, due_shard",
+        )
+        raise RuntimeError("meanwhile")
+
+    wire.on("POST", CREATE, prediction())
+    for number in range(20):
+        submit(key=str(number))
+    shards: dict[str, list[Task]] = {}
+    for task in account.tasks():
+        shards.setdefault(store.due_shard(task.task_id), []).append(task)
+    first = shards[min(shards)][0]
+    take_over = store.take_over
+    time.forward(CLAIM_OVERDUE)
+    monkeypatch.setattr(store, "take_over", ends)
+    assert sweep() == 19

@@ -7,7 +7,14 @@ from darkroom.errors import Reason
 
 @dataclass(frozen=True)
 class Running:
-    """Not the last word. Also what an unknown status means: a word that we do not know ends nothing."""
+    """
+    Not the last word. Also what an unknown status means: a word that we do not know ends nothing.
+
+    strange: the status was such a word. pause: seconds for which the gateway does not want to be asked again.
+    """
+
+    strange: bool = False
+    pause: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,4 +42,16 @@ class Failed:
     message: str
 
 
-Answer = Running | Finished | Failed
+@dataclass(frozen=True)
+class Doubtful:
+    """
+    A last word that may be a mistake, as when a status is set before its output, or a copy of the gateway's table lags
+    behind: it is believed when it has been said `times` times in a row, over `seconds` at least.
+    """
+
+    word: Failed
+    times: int
+    seconds: int = 0
+
+
+Answer = Running | Doubtful | Finished | Failed

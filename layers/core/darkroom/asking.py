@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from aws_lambda_powertools import Logger
 
-from darkroom import catalogue, dialects, gallery, http, keys, wire
-from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom import catalogue, clock, dialects, gallery, http, keys, metrics, wire
+from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.dialects import Dialect
 from darkroom.errors import CatalogueError, ForbiddenAddress, NoReply, NotSent, Reason
+from darkroom.metrics import Fact
 from darkroom.route import Route, dialect_of
 from darkroom.task import Task
 from darkroom.wire import Reply, Request
@@ -23,7 +24,11 @@ QUESTION_S = 10.0
 #: Bytes of all outputs of a task; how often it says what is missing, and in how many characters: it is one item.
 OUTPUTS_CAP, MISSING, MISSING_CAP = 64_000, 20, 500
 #: Statuses of a gateway that does not know what it is asked under this address, and may under another.
-UNKNOWN_THERE = (400, 404, 405, 500)
+UNKNOWN_THERE = (400, 404, 405, 410, 500)
+#: If it says one of these under each of its addresses, it does not know the request.
+UNKNOWN = (404, 410)
+#: Statuses with which a gateway may say for how long it does not want to be asked.
+BUSY = (429, 503)
 #: Bytes of an answer: it may hold pictures inline, in base64.
 ANSWER_CAP = 32_000_000
 
@@ -37,22 +42,25 @@ def answer(task: Task) -> Answer:
         return _read(task, dialects.of(dialect))
     if (route := _route(task)) is None:
         return Running()
-    ticket = task.ticket or ""
-    for question in queue.questions(route, ticket):
+    statuses = set[int]()
+    for question in queue.questions(route, task.ticket or ""):
         try:
             reply = http.send(_signed(route, question), deadline=QUESTION_S, cap=ANSWER_CAP)
         except (NotSent, NoReply, ForbiddenAddress) as error:
             logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
-            break
+            return Running()
+        if reply.status in (401, 402, 403):
+            metrics.count(Fact.GATEWAY_REFUSED, gateway=route.gateway.name)
         if reply.status in (401, 403):
             keys.forget()
         try:
-            return _staged(task, queue.answer(reply))
+            return _told(task, dialect, queue.answer(reply))
         except NoReply:
             logger.warning("answer not understood", task_id=task.task_id, status=reply.status)
-            if not reply.ok and reply.status not in UNKNOWN_THERE:
-                break
-    return Running()
+        if not reply.ok and reply.status not in UNKNOWN_THERE:
+            return Running(pause=(reply.retry_after(clock.now()) or 0) if reply.status in BUSY else 0)
+        statuses.add(reply.status)
+    return _forgotten() if statuses <= set(UNKNOWN) else Running()
 
 
 def cancel(task: Task) -> None:
@@ -79,6 +87,20 @@ def _read(task: Task, dialect: Dialect) -> Answer:
         return _staged(task, answer)
     except NoReply as error:
         return Failed(Reason.OUTPUT_LOST, f"The pictures cannot be decoded; the reply is at {task.ticket}: {error}")
+
+
+def _forgotten() -> Doubtful:
+    """A gateway that is being restarted, or whose tables lag, says so too."""
+    lost = Failed(Reason.GATEWAY_LOST, "The gateway had accepted the request, and does not know it any more.")
+    return Doubtful(lost, times=5, seconds=10 * 60)
+
+
+def _told(task: Task, dialect: str, answer: Answer) -> Answer:
+    if isinstance(answer, Running) and answer.strange:
+        # Not the word: there is no telling what a gateway puts there.
+        logger.warning("status not known", task_id=task.task_id, dialect=dialect)
+        metrics.count(Fact.UNKNOWN_STATUS, dialect=dialect)
+    return _staged(task, answer)
 
 
 def _staged(task: Task, answer: Answer) -> Answer:

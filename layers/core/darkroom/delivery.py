@@ -8,8 +8,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom import clock, driver, http, keys, store, webhooks
+from darkroom import clock, driver, http, keys, metrics, store, webhooks
 from darkroom.errors import ForbiddenAddress, NoReply, NotSent, SettingMissing
+from darkroom.metrics import Fact
 from darkroom.task import Delivery, Task
 
 #: Seconds between the attempts; after the last the news is given up. Standard Webhooks' suggestion, up to its 10 hours.
@@ -46,7 +47,8 @@ def attempt(task: Task) -> int | None:
         store.delivered(task, record)
         return None
     if unwanted or len(task.deliveries) >= len(PAUSES_S):
-        store.give_up(task, record)
+        if store.give_up(task, record):
+            metrics.count(Fact.WEBHOOK_GIVEN_UP)
         return None
     pause = PAUSES_S[len(task.deliveries)]
     store.undelivered(task, record, clock.now() + pause * 1000 + driver.GRACE_MS)

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
-from darkroom import clock, driver, keys, predictions, store
+from darkroom import clock, driver, keys, metrics, predictions, store
 from darkroom.errors import Reason
+from darkroom.metrics import Fact
+from darkroom.route import gateway_of
 from darkroom.task import Delivery, Image, Status, Task
 
 
@@ -27,7 +29,22 @@ def end(task: Task, images: tuple[Image, ...], origin: str, missing: tuple[str, 
     if task.webhook:
         link_key = keys.link() if images else ""
         ended = replace(ended, news=predictions.freeze(ended, origin, link_key))
-    return store.end(task, ended) or store.read(task.task_id)
+    if (over := store.end(task, ended)) is None:
+        return store.read(task.task_id)
+    _count(over)
+    return over
+
+
+def _count(task: Task) -> None:
+    match task.failure.code if task.failure else None:
+        case Reason.SUBMISSION_UNKNOWN.code:
+            metrics.count(Fact.SUBMISSION_UNKNOWN, gateway=gateway_of(task.route or ""))
+        case Reason.GATEWAY_LOST.code:
+            metrics.count(Fact.GATEWAY_LOST, gateway=gateway_of(task.route or ""))
+        case Reason.INTERNAL.code:
+            metrics.count(Fact.INTERNAL)
+        case None if task.missing:
+            metrics.count(Fact.IMAGES_MISSING)
 
 
 def _status(task: Task) -> Status:

@@ -45,6 +45,7 @@ class Reason(Enum):
     GATEWAY_FAILED = ("gateway_failed", True, False)
     TIMED_OUT = ("timed_out", True, True)
     SUBMISSION_UNKNOWN = ("submission_unknown", False, True)
+    GATEWAY_LOST = ("gateway_lost", True, True)  # it had accepted the request, and does not know it any more
     OUTPUT_LOST = ("output_lost", True, True)
     INTERNAL = ("internal", True, True)
     CANCELED = ("canceled", True, False)

@@ -9,11 +9,10 @@ Its errors say the one thing that matters about a request that costs money: NotS
 NoReply, it may have been.
 """
 
-import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from functools import cache
 from typing import IO
 
@@ -21,7 +20,9 @@ import anyio
 import certifi
 import httpx
 
+from darkroom import addresses
 from darkroom.errors import ForbiddenAddress, NoReply, NotSent, OutputUnavailable
+from darkroom.unpacking import Unpacker
 from darkroom.wire import Reply, Request
 
 #: Seconds for finding and greeting a peer. Who is not there by then has not been sent anything.
@@ -40,32 +41,13 @@ NEVER_SENT = (
     httpx.InvalidURL,
 )
 
-# Not global in one registry or another, or a disguise of an IPv4 address, and not known as such to every ipaddress.
-_DISGUISES = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "192.0.0.0/24",  # protocol assignments
-        "192.88.99.0/24",  # relays of 6to4
-        "::/96",  # IPv4-compatible
-        "::ffff:0:0/96",  # IPv4-mapped
-        "::ffff:0:0:0/96",  # IPv4-translated
-        "64:ff9b::/96",  # NAT64
-        "64:ff9b:1::/48",
-        "100::/64",  # discard
-        "2001::/23",  # Teredo, benchmarks, ORCHID
-        "2002::/16",  # 6to4
-        "3fff::/20",  # documentation
-        "5f00::/16",  # segment routing
-        "fec0::/10",  # site-local
-    )
-)
-
 
 def send(request: Request, *, deadline: float, cap: int = 1_000_000, cut: bool = False) -> Reply:
     """
     One request, and its reply whatever its status.
 
-    deadline: seconds for everything. cap: bytes of the reply; a longer one is NoReply, or cut there if that will do.
+    deadline: seconds for everything. cap: bytes of the reply, unpacked; a longer one is NoReply, or cut there if that
+    will do.
     Raises ForbiddenAddress, NotSent, NoReply.
     """
     return anyio.run(_send, request, deadline, cap, cut)
@@ -106,10 +88,10 @@ class Public(httpx.AsyncBaseTransport):
         """`url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent."""
         if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo or not url.host:
             raise ForbiddenAddress("Only https URLs at port 443 or 8443, without a user name, are allowed.")
-        addresses = await _look_up(url.host)
-        if not addresses or not all(_public(address) for address in addresses):
+        found = await _look_up(url.host)
+        if not found or not all(map(addresses.public, found)):
             raise ForbiddenAddress("The URL's host is not, or not only, at public addresses.")
-        return url.copy_with(host=addresses[0])
+        return url.copy_with(host=found[0])
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -128,10 +110,10 @@ async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply
     host = _host(request.url)
     try:
         with anyio.fail_after(deadline):
-            async with _exchange(request, deadline) as response:
+            async with _exchange(request, deadline) as response, aclosing(_pieces(response)) as pieces:
                 body = bytearray()
-                async for chunk in response.aiter_raw():
-                    body += chunk
+                async for piece in pieces:
+                    body += piece
                     if len(body) > cap and cut:
                         break
                     if len(body) > cap:
@@ -155,10 +137,11 @@ async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
                         continue
                     if response.status_code != 200:
                         raise OutputUnavailable(f"{host} answered {response.status_code} for an output")
-                    async for chunk in response.aiter_raw():
-                        if file.tell() + len(chunk) > cap:
-                            raise OutputUnavailable(f"an output at {host} is larger than {cap} bytes")
-                        file.write(chunk)
+                    async with aclosing(_pieces(response)) as pieces:
+                        async for piece in pieces:
+                            if file.tell() + len(piece) > cap:
+                                raise OutputUnavailable(f"an output at {host} is larger than {cap} bytes")
+                            file.write(piece)
                     return
         raise OutputUnavailable(f"{host} redirects an output more than {REDIRECTS} times")
     except OutputUnavailable:
@@ -177,7 +160,7 @@ async def _exchange(request: Request, deadline: float) -> AsyncIterator[httpx.Re
     raises over a reply's Location would look like a request that was never sent.
     """
     timeout = httpx.Timeout(deadline, connect=min(CONNECT_S, deadline)).as_dict()
-    # A reply that is sent compressed could be a bomb.
+    # What is packed costs time to unpack, and could be a bomb.
     headers = {"accept-encoding": "identity", "user-agent": "darkroom", **request.headers}
     try:
         outgoing = httpx.Request(
@@ -194,6 +177,15 @@ async def _exchange(request: Request, deadline: float) -> AsyncIterator[httpx.Re
             yield response
         finally:
             await response.aclose()
+
+
+async def _pieces(response: httpx.Response) -> AsyncGenerator[bytes]:
+    """A response's body, unpacked, a piece at a time: what counts for a cap is what it unpacks to."""
+    unpacker = Unpacker(response.headers.get("content-encoding", ""))
+    async for chunk in response.aiter_raw():
+        for piece in unpacker.pieces(chunk):
+            yield piece
+    unpacker.end()
 
 
 async def _examine(url: str) -> None:
@@ -216,11 +208,6 @@ async def _look_up(host: str) -> list[str]:
     except (OSError, UnicodeError, TimeoutError) as error:
         raise NotSent(f"the name {host} cannot be resolved") from error
     return [str(entry[4][0]) for entry in found]
-
-
-def _public(address: str) -> bool:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    return ip.is_global and not ip.is_multicast and not any(ip in network for network in _DISGUISES)
 
 
 def _host(url: str) -> str:

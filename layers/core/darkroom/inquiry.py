@@ -2,16 +2,21 @@
 One visit of a driver: look at the task, post it or ask about it if that is what it needs, and say when to come again.
 """
 
+import json
 from dataclasses import replace
+from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom import asking, catalogue, clock, dialects, driver, posting, schedule, store, submission, timings
-from darkroom.answer import Failed, Finished, Running
+from darkroom import asking, catalogue, clock, dialects, driver, posting, routing, schedule, store, submission, timings
+from darkroom.answer import Doubtful, Failed, Finished, Running
 from darkroom.driver import Next, Step
-from darkroom.errors import Reason, UnknownModel
+from darkroom.errors import InvalidOrder, Reason, UnknownModel
 from darkroom.route import dialect_of
 from darkroom.task import Status, Task
+
+#: Seconds for which a gateway may ask us not to ask.
+LONGEST_PAUSE = 5 * 60
 
 logger = Logger(child=True)
 
@@ -82,27 +87,52 @@ def _ask(task: Task) -> tuple[Next, int]:
     if task.cancel:
         asking.cancel(task)
     answer = asking.answer(task)
-    if not isinstance(answer, Running):
-        return _hear(task, answer)
+    doubt: dict[str, Any] | None = None
+    elapsed = (clock.now() - (task.submitted or task.created)) / 1000
+    match answer:
+        case Finished() | Failed():
+            return _hear(task, answer)
+        case Doubtful(word, times, seconds):
+            doubt = _counted(task, word)
+            if doubt["times"] >= times and clock.now() - doubt["since"] >= seconds * 1000:
+                return _hear(task, word)
+            late = f"The task's deadline passed. The gateway's last word, {doubt['times']} times so far: {word.message}"
+            wait = schedule.in_doubt(elapsed, times, seconds)
+        case Running():
+            late = "The gateway had not finished when the task's deadline passed."
+            wait = max(schedule.following(elapsed), min(answer.pause, LONGEST_PAUSE))
     if overdue:
         asking.cancel(task)
-        return _hear(task, Failed(Reason.TIMED_OUT, "The gateway had not finished when the task's deadline passed."))
-    elapsed = (clock.now() - (task.submitted or task.created)) / 1000
-    return "wait", _until(task.deadline, schedule.following(elapsed))
+        return _hear(task, Failed(Reason.TIMED_OUT, late))
+    if doubt:
+        store.doubt(task, doubt)
+    elif task.doubt:
+        store.trust(task)
+    return "wait", _until(task.deadline, wait)
+
+
+def _counted(task: Task, word: Failed) -> dict[str, Any]:
+    """A last word that is in doubt, with how often it has been said in a row now, and since when."""
+    code, now = word.reason.code, clock.now()
+    before = task.doubt if task.doubt and task.doubt["code"] == code else {"since": now, "times": 0}
+    return {"code": code, "since": before["since"], "times": before["times"] + 1}
 
 
 def _look_again(task: Task) -> tuple[Next, int]:
     """Outputs could not be copied: their links may have expired, and the gateway may have new ones."""
-    answer = asking.answer(task)
-    outputs = answer.outputs if isinstance(answer, Finished) else task.outputs
-    store.refresh(task, outputs, _collected())
+    match asking.answer(task):
+        # Fewer than before are not believed: what is not among them any more would be gone without a word.
+        case Finished(outputs) if len(outputs) >= len(task.outputs):
+            store.refresh(task, outputs, _collected())
+        case _:
+            store.refresh(task, task.outputs, _collected())
     return "finalize", 0
 
 
 def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
     """The last word. If somebody else has moved the task meanwhile, look again at once."""
     if isinstance(word, Finished):
-        word = replace(word, several=_several(task, word))
+        word = replace(word, several=_several(task, word), missing=(*word.missing, *_too_few(task, word)))
     if store.hear(task, word, _collected()) is None:
         return "wait", 1
     if isinstance(word, Finished) and word.seconds is not None and task.route:
@@ -117,6 +147,19 @@ def _several(task: Task, word: Finished) -> bool:
     except UnknownModel:  # the catalogue has been changed meanwhile
         output = None
     return {"one": len(word.outputs) > 1, "list": True, None: word.several}[output]
+
+
+def _too_few(task: Task, word: Finished) -> tuple[str, ...]:
+    """That there are fewer outputs than were asked for, where that is known, and nothing has been said of it yet."""
+    given = len(word.outputs)
+    try:
+        model = catalogue.catalogue().model(task.model)
+        asked = routing.asked(model, json.loads(task.input), task.route or "") or 0
+    except (UnknownModel, InvalidOrder):  # the catalogue has been changed meanwhile
+        return ()
+    if word.missing or given >= asked:
+        return ()
+    return (f"The gateway gave {given} of the {asked} images that were asked for.",)
 
 
 def _collected() -> int:

@@ -26,11 +26,13 @@ def change(
     *,
     append: dict[str, Any] | None = None,
     drop: tuple[str, ...] = (),
+    proof: tuple[str, ...] = (),
 ) -> Task | None:
     """
     One conditional update; the task after it, or None if the condition did not hold.
 
-    put: attributes and their new values, None to leave one out. append: lists and what to add to each.
+    put: attributes and their new values, None to leave one out. append: lists and what to add to each. proof: those of
+    `put` that nobody else writes; where there are any, they alone tell that this write was made.
     """
     put = {name: value for name, value in put.items() if value is not None}
     append = append or {}
@@ -49,14 +51,15 @@ def change(
         names[f"#add{number}"], values[f":add{number}"], values[":none"] = name, [value], []
         assignments.append(f"#add{number} = list_append(if_not_exists(#add{number}, :none), :add{number})")
     names |= {f"#drop{number}": name for number, name in enumerate(drop)}
-    removal = f" REMOVE {', '.join(f'#drop{number}' for number in range(len(drop)))}" if drop else ""
+    sets = f"SET {', '.join(assignments)}" if assignments else ""
+    removal = f"REMOVE {', '.join(f'#drop{number}' for number in range(len(drop)))}" if drop else ""
     client = aws.dynamodb()
     try:
         done = client.update_item(
             TableName=settings.tasks_table(),
             Key={"task_id": {"S": task.task_id}},
             ConditionExpression=built.condition_expression,
-            UpdateExpression=f"SET {', '.join(assignments)}{removal}",
+            UpdateExpression=f"{sets} {removal}".strip(),
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=serialized(values),
             ReturnValues="ALL_NEW",
@@ -64,11 +67,20 @@ def change(
         )
     except client.exceptions.ConditionalCheckFailedException as error:
         there = broken_by(error)
-        already = all(there.get(name) == value for name, value in serialized(put).items()) and all(
-            there[name]["L"][-1:] == [value] for name, value in serialized(append).items()
-        )
-        return from_item(there) if there and already else None
+        return from_item(there) if there and _made(there, put, append, drop, proof) else None
     return from_item(done["Attributes"])
+
+
+def _made(
+    there: dict[str, Any], put: dict[str, Any], append: dict[str, Any], drop: tuple[str, ...], proof: tuple[str, ...]
+) -> bool:
+    """Whether an item says what was to be written."""
+    told = {name: put[name] for name in proof} or put
+    return (
+        all(there.get(name) == value for name, value in serialized(told).items())
+        and all(there[name]["L"][-1:] == [value] for name, value in serialized(append).items())
+        and not any(name in there for name in drop)
+    )
 
 
 def broken_by(error: ClientError) -> dict[str, Any]:
@@ -95,18 +107,21 @@ def to_item(task: Task) -> dict[str, Any]:
 
 
 def from_item(item: dict[str, Any]) -> Task:
-    """A task from its item, as DynamoDB gives it; attributes of later versions are passed over."""
+    """A task from its item, as DynamoDB gives it; attributes and members of later versions are passed over."""
     deserialize = TypeDeserializer().deserialize
-    known = {each.name for each in dataclasses.fields(Task)}
-    values = {name: _plain(deserialize(value)) for name, value in item.items() if name in known}
+    values = {name: _plain(deserialize(value)) for name, value in _known(Task, item).items()}
     values["status"] = Status(values["status"])
     values["delivery"] = Delivery(values["delivery"])
     values["metadata"] = json.loads(values["metadata"])
-    values["images"] = tuple(Image(**image) for image in values["images"])
-    values["failure"] = Failure(**values["failure"]) if values.get("failure") else None
+    values["images"] = tuple(Image(**_known(Image, image)) for image in values["images"])
+    values["failure"] = Failure(**_known(Failure, values["failure"])) if values.get("failure") else None
     for name in ("attempts", "outputs", "missing", "deliveries"):
         values[name] = tuple(values.get(name, ()))
     return Task(**{"due": None, **values})
+
+
+def _known(kind: type[Task | Image | Failure], values: dict[str, Any]) -> dict[str, Any]:
+    return {field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}
 
 
 def _plain(value: Any) -> Any:

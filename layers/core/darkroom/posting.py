@@ -13,25 +13,31 @@ over its driver ends it as `submission_unknown`. It is never repeated.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom import catalogue, clock, complaints, dialects, driver, gallery, http, inbox, keys, routing, store
+from darkroom import catalogue, clock, complaints, dialects, driver, gallery, http, inbox, keys, metrics, routing, store
 from darkroom.answer import Failed
 from darkroom.errors import ForbiddenAddress, InvalidOrder, NoReply, NotSent, Reason, UnknownModel
+from darkroom.metrics import Fact
 from darkroom.route import dialect_of
 from darkroom.routing import Way
 from darkroom.task import Status, Task
 from darkroom.wire import Reply, Request
 
 #: Seconds for the paid POST at most, what must be left after it to write down what came of it, and what must be left
-#: before it, or it is not begun: whoever cannot be reached in that time has certainly not been sent anything.
+#: before it, or it is not begun: whoever cannot be reached in that time has certainly not been sent anything. The SDK's
+#: four tries at writing, if each is answered, take up to 7 s with their pauses: they fit, unless the reply came so late
+#: that it used up all its time.
 POST_S, RESERVE_S, ENOUGH_S = 20.0, 4.0, 20.0
 #: The same for a synchronous dialect, which draws while it is waited for, and whose reply has to be staged.
 DRAW_S, STAGE_S, ENOUGH_TO_DRAW_S = 150.0, 30.0, 120.0
+#: Seconds of what must be left before it that the claim may take.
+CLAIM_S = 1
 #: Bytes of a reply: four pictures of 2K in base64 come close to 40 million.
 REPLY_CAP = 48_000_000
 #: Bytes that are kept of what a gateway said at each attempt.
@@ -81,7 +87,7 @@ def post(task: Task, *, until: int) -> Task:
             return _give_up(task, f"This input cannot be put into a request: {error}", Reason.INVALID_INPUT)
         lease = until + LEASE_MARGIN_MS
         due = max(task.due or 0, lease + driver.GRACE_MS)
-        claimed = store.claim(task, clock.nonce(), way.route.name, lease, due)
+        claimed = _claim(task, way, lease, due)
         if claimed is None:
             return store.read(task.task_id)
         task = _post(claimed, way, request, until)
@@ -145,7 +151,21 @@ def _time_for(way: Way, until: int) -> bool:
     return until - clock.now() >= 1000 * (ENOUGH_S if dialects.queue(way.route.dialect) else ENOUGH_TO_DRAW_S)
 
 
+def _claim(task: Task, way: Way, lease: int, due: int) -> Task | None:
+    nonce = clock.nonce()
+    try:
+        return store.claim(task, nonce, way.route.name, lease, due)
+    except (ClientError, BotoCoreError) as error:
+        # The claim may stand all the same; then it is given back, since nothing was posted under it.
+        claim = replace(task, nonce=nonce, route=way.route.name)
+        store.release(claim, _attempt(claim, Verdict.NOT_SENT, f"The claim failed: {type(error).__name__}", way))
+        raise
+
+
 def _post(claimed: Task, way: Way, request: Request, until: int) -> Task:
+    if not _time_for(way, until + 1000 * CLAIM_S):
+        late = "The claim took so long that there was no time left to post."
+        return store.release(claimed, _attempt(claimed, Verdict.NOT_SENT, late, way)) or claimed
     remaining = (until - clock.now()) / 1000
     deadline = (
         min(POST_S, remaining - RESERVE_S) if dialects.queue(way.route.dialect) else min(DRAW_S, remaining - STAGE_S)
@@ -176,7 +196,14 @@ def _accepted(claimed: Task, way: Way, reply: Reply) -> Task:
         logger.exception("the reply could not be staged", extra={"task_id": claimed.task_id})
         lost = f"The reply came, and could not be staged: {type(error).__name__}"
         return _unknown(claimed, _attempt(claimed, Verdict.UNKNOWN, lost, way, reply))
-    return store.keep_ticket(claimed, ticket, _attempt(claimed, Verdict.ACCEPTED, "", way, reply)) or claimed
+    try:
+        kept = store.keep_ticket(claimed, ticket, _attempt(claimed, Verdict.ACCEPTED, "", way, reply))
+    except Exception:
+        # What was paid for can be found by this, and by nothing else; a synchronous reply is found in staging.
+        told = {"task_id": claimed.task_id, "route": claimed.route, "ticket": ticket}
+        logger.error("an accepted request could not be written down", extra=told)
+        raise
+    return kept or claimed
 
 
 def _refused(claimed: Task, way: Way, reply: Reply) -> Task:
@@ -189,6 +216,8 @@ def _refused(claimed: Task, way: Way, reply: Reply) -> Task:
         case Verdict.REJECTED:
             return store.hear(claimed, complaint, clock.now() + driver.GRACE_MS, attempt) or claimed
         case _:
+            if complaint.reason in (Reason.GATEWAY_AUTH, Reason.GATEWAY_CREDIT):
+                metrics.count(Fact.GATEWAY_REFUSED, gateway=way.route.gateway.name)
             if complaint.reason is Reason.GATEWAY_AUTH:
                 keys.forget()
             return store.release(claimed, attempt) or claimed

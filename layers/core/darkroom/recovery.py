@@ -2,9 +2,10 @@
 
 from aws_lambda_powertools import Logger
 
-from darkroom import clock, driver, store
+from darkroom import clock, driver, metrics, store
 from darkroom.answer import Failed
 from darkroom.errors import Reason
+from darkroom.metrics import Fact
 from darkroom.task import Task
 
 #: Tasks of each shard that one run takes care of; the next run is a minute away.
@@ -19,9 +20,15 @@ logger = Logger(child=True)
 def sweep() -> int:
     """How many tasks got a new driver or delivery."""
     now = clock.now()
-    return sum(
-        _rescue(task_id, now) for shard in range(store.DUE_SHARDS) for task_id in store.overdue(str(shard), now, LIMIT)
-    )
+    return sum(_sweep(str(shard), now) for shard in range(store.DUE_SHARDS))
+
+
+def _sweep(shard: str, now: int) -> int:
+    found = store.overdue(shard, now, LIMIT)
+    rescued = sum(_rescue(task_id, now) for task_id in found)
+    if len(found) == LIMIT and (left := store.count_overdue(shard, now)):
+        metrics.count(Fact.OVERDUE_LEFT, left)
+    return rescued
 
 
 def _rescue(task_id: str, now: int) -> bool:
@@ -44,6 +51,7 @@ def _rescue_overdue(task_id: str, now: int) -> bool:
         word = Failed(Reason.INTERNAL, "This task could not be carried to its end here. It has been logged.")
         rescued = store.hear(rescued, word, now + driver.GRACE_MS) or rescued
     _restart(rescued)
+    metrics.count(Fact.DELIVERY_LOST if rescued.status.terminal else Fact.DRIVER_LOST)
     logger.warning("task had lost its driver", task_id=task_id, generation=rescued.generation, status=rescued.status)
     return True
 

@@ -52,6 +52,11 @@ class Route:
         return self.gateway.url + self.gateway.dialects[self.dialect]
 
 
+def gateway_of(name: str) -> str:
+    """The name of a route's gateway by the route's name."""
+    return name.partition("/")[0]
+
+
 def dialect_of(name: str) -> str:
     """The dialect of a route by the route's name."""
     return name.split("/")[1]

@@ -53,6 +53,20 @@ def ways(model: Model, model_input: Mapping[str, Any]) -> tuple[Way, ...]:
     return tuple(found)
 
 
+def asked(model: Model, model_input: Mapping[str, Any], route: str) -> int | None:
+    """
+    How many images a route (by its name) was asked for; None where it has no word for that, or nobody has said it.
+
+    Raises InvalidOrder where the catalogue has been changed meanwhile.
+    """
+    words = next((each.vocabulary for each in model.routes if each.name == route), None) or {}
+    if (word := words.get(inputs.COUNT)) is None:
+        return None
+    said = inputs.canonical(model_input, [each.vocabulary for each in model.routes])
+    number = said.get(inputs.COUNT, word.default)
+    return number if type(number) is int else None
+
+
 def turn(ways: Sequence[Way], attempts: Sequence[Mapping[str, Any]], now: int) -> tuple[Way | None, int | None]:
     """
     Whose turn it is now (ms); or nobody's, and in how many seconds somebody's will be; or nobody's, ever (None).

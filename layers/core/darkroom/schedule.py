@@ -7,6 +7,9 @@ from collections.abc import Mapping
 #: The longest pause between two questions, s: past it a caller would notice.
 LONGEST = 30
 
+#: The shortest pause before a gateway is asked to say again what is in doubt, s: its tables need a moment.
+SHORTEST_IN_DOUBT = 2
+
 #: What is remembered of a route: how many tasks took how long, in bins that grow by a seventh, from 0.25 to 900 s.
 BINS = 64
 _LOW, _HIGH = 0.25, 900.0
@@ -28,6 +31,11 @@ def following(elapsed: float) -> int:
     the answer is late by an eighth of it on average.
     """
     return min(LONGEST, max(1, round(elapsed / 4)))
+
+
+def in_doubt(elapsed: float, times: int, seconds: int) -> int:
+    """Seconds to the next question, when a last word must be said `times` times over `seconds` to be believed."""
+    return max(SHORTEST_IN_DOUBT, min(following(elapsed), seconds // times))
 
 
 def backoff(tries: int) -> int:

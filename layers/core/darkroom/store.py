@@ -6,7 +6,7 @@ Each write is conditional on the status that it moves from, so that of two that 
 
 import dataclasses
 import zlib
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
@@ -57,11 +57,13 @@ def read(task_id: str) -> Task:
 
 def claim(task: Task, nonce: str, route: str, lease: int, due: int) -> Task | None:
     """
-    accepted → submitting: until `lease` (ms) the holder of `nonce` alone may post, on `route`. None: somebody else may.
+    accepted → submitting: until `lease` (ms) the holder of `nonce` alone may post, on `route`. None: somebody else may,
+    or has been refused since the task was read.
     """
-    condition = Attr("status").eq(Status.ACCEPTED) & Attr("cancel").not_exists()
+    unclaimed = Attr("status").eq(Status.ACCEPTED) & Attr("attempts").size().eq(len(task.attempts))
     claimed = {"status": Status.SUBMITTING, "nonce": nonce, "route": route, "lease": lease, "due": due}
-    return items.change(task, condition, claimed)
+    # Others may have moved `due` before the SDK repeats this, and a claim of ours that we took for lost is never used.
+    return items.change(task, unclaimed & Attr("cancel").not_exists(), claimed, proof=("status", "nonce"))
 
 
 def keep_ticket(task: Task, ticket: str, attempt: dict[str, Any]) -> Task | None:
@@ -92,7 +94,8 @@ def note(task: Task, attempt: dict[str, Any]) -> Task | None:
 
 def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] | None = None) -> Task | None:
     """
-    Any status before → collecting: the last word about this task is known.
+    Any status before → collecting: the last word about this task is known. None: somebody has heard another word since
+    the task was read, if only one that is in doubt.
 
     due: when it has to be collected, ms. attempt: the POST, if this is the reply to it.
     """
@@ -105,7 +108,17 @@ def hear(task: Task, word: Finished | Failed, due: int, attempt: dict[str, Any] 
     unchanged = _claimed(task) if task.status is Status.SUBMITTING else Attr("status").eq(task.status)
     if task.status.terminal:
         return None
-    return items.change(task, unchanged, put, append={"attempts": attempt} if attempt else None)
+    return items.change(task, unchanged & _doubted(task), put, append={"attempts": attempt} if attempt else None)
+
+
+def doubt(task: Task, word: dict[str, Any]) -> Task | None:
+    """running, with a last word on record that is not believed yet. None: somebody else has heard something."""
+    return items.change(task, Attr("status").eq(Status.RUNNING) & _doubted(task), {"doubt": word})
+
+
+def trust(task: Task) -> Task | None:
+    """running, and the last word that was in doubt was not repeated. None: somebody else has heard something."""
+    return items.change(task, Attr("status").eq(Status.RUNNING) & _doubted(task), {}, drop=("doubt",))
 
 
 def refresh(task: Task, outputs: tuple[str, ...], due: int) -> Task | None:
@@ -152,30 +165,29 @@ def take_over(task: Task, due: int) -> Task | None:
 
 
 def set_aside(task_id: str, due: int) -> None:
-    """Let a task that cannot even be read be overdue again only at `due` (ms), so that it does not stand in the way."""
-    aws.dynamodb().update_item(
-        TableName=settings.tasks_table(),
-        Key={"task_id": {"S": task_id}},
-        ConditionExpression="attribute_exists(due)",
-        UpdateExpression="SET due = :due",
-        ExpressionAttributeValues=items.serialized({":due": due}),
-    )
+    """
+    Let a task that cannot even be read be overdue again only at `due` (ms), so that it does not stand in the way.
+    Nothing, if nobody needs to come back to it any more.
+    """
+    client = aws.dynamodb()
+    with suppress(client.exceptions.ConditionalCheckFailedException):
+        client.update_item(
+            TableName=settings.tasks_table(),
+            Key={"task_id": {"S": task_id}},
+            ConditionExpression="attribute_exists(due)",
+            UpdateExpression="SET due = :due",
+            ExpressionAttributeValues=items.serialized({":due": due}),
+        )
 
 
-def overdue(shard: str, now: int, limit: int) -> Iterator[str]:
+def overdue(shard: str, now: int, limit: int) -> list[str]:
     """Ids of up to `limit` tasks of a shard that somebody should have come back to before `now` (ms), oldest first."""
-    key = ConditionExpressionBuilder().build_expression(
-        Key("due_shard").eq(shard) & Key("due").lt(now), is_key_condition=True
-    )
-    found = aws.dynamodb().query(
-        TableName=settings.tasks_table(),
-        IndexName="due",
-        KeyConditionExpression=key.condition_expression,
-        ExpressionAttributeNames=key.attribute_name_placeholders,
-        ExpressionAttributeValues=items.serialized(key.attribute_value_placeholders),
-        Limit=limit,
-    )
-    return (item["task_id"]["S"] for item in found["Items"])
+    return [item["task_id"]["S"] for item in _overdue(shard, now, Limit=limit)["Items"]]
+
+
+def count_overdue(shard: str, now: int) -> int:
+    """How many they are; of many thousands, how many of the oldest could be counted at once."""
+    return int(_overdue(shard, now, Select="COUNT")["Count"])
 
 
 def delivered(task: Task, attempt: dict[str, Any]) -> Task | None:
@@ -207,8 +219,27 @@ def _shard(task_id: str, shards: int) -> int:
     return zlib.crc32(task_id.encode()) % shards
 
 
+def _overdue(shard: str, now: int, **wanted: Any) -> Any:
+    key = ConditionExpressionBuilder().build_expression(
+        Key("due_shard").eq(shard) & Key("due").lt(now), is_key_condition=True
+    )
+    return aws.dynamodb().query(
+        TableName=settings.tasks_table(),
+        IndexName="due",
+        KeyConditionExpression=key.condition_expression,
+        ExpressionAttributeNames=key.attribute_name_placeholders,
+        ExpressionAttributeValues=items.serialized(key.attribute_value_placeholders),
+        **wanted,
+    )
+
+
 def _claimed(task: Task) -> ConditionBase:
     return Attr("status").eq(Status.SUBMITTING) & Attr("nonce").eq(task.nonce)
+
+
+def _doubted(task: Task) -> ConditionBase:
+    """That nobody has counted, or forgotten, what is in doubt since the task was read."""
+    return Attr("doubt").eq(task.doubt) if task.doubt else Attr("doubt").not_exists()
 
 
 def _told(task: Task, delivery: Delivery, attempt: dict[str, Any]) -> Task | None:

@@ -73,6 +73,7 @@ class Task:
     digest: of the whole request; tells a repeated request from another one under the same idempotency key.
     lease: until when the holder of the claim (`nonce`) may still be posting.
     attempts: what became of each POST (posting.py); at most one of them may have been accepted.
+    doubt: a last word that is not believed yet: {"code", "since", "times"}, as it was said in a row.
     outputs, several: the gateway's last word, if it was Finished.
     missing: why outputs that the gateway offered are not among the images.
     news: the webhook's body but for what the caller sent, frozen when the task ended.
@@ -101,6 +102,7 @@ class Task:
     answered: int | None = None
     completed: int | None = None
     attempts: tuple[dict[str, Any], ...] = ()
+    doubt: dict[str, Any] | None = None
     outputs: tuple[str, ...] = ()
     several: bool = False
     failure: Failure | None = None

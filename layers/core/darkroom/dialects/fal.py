@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from darkroom import complaints
-from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.errors import NoReply, Reason
 from darkroom.route import Route
 from darkroom.wire import Reply, Request, json_request, objects
@@ -26,7 +26,8 @@ _NAMESPACES = ("workflows", "comfy")
 _ANY_APP = "fal-ai/auto"
 #: Statuses under which files are not the last word; another word does not take away what is there.
 _NOT_DONE = ("IN_QUEUE", "IN_PROGRESS", "FAILED", "ERROR", "CANCELLED", "CANCELED")
-_ADDRESS = re.compile(r"https?://|data:")
+#: What it says of a request whose result is not there; `PROCESSING` is a relay's word.
+_RUNNING = ("IN_QUEUE", "IN_PROGRESS", "PROCESSING", "COMPLETED")
 #: Members that are pictures in most results; some relays give bare URLs there.
 _PICTURES = ("images", "image")
 #: Members of a result that are no media, though there may be URLs in them: what we sent, and what is said about it.
@@ -75,11 +76,12 @@ def answer(reply: Reply) -> Answer:
         case None | "COMPLETED" if _flagged(result):
             return Failed(Reason.FILTERED, "All pictures were flagged (has_nsfw_concepts) and left out.")
         case None | "COMPLETED" if any(name in result for name in _PICTURES):
-            return Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
+            lost = Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
+            return Doubtful(lost, times=3)
         case None:
             raise NoReply("neither a result nor a status")
-        case _:
-            return Running()
+        case status:
+            return Running(strange=status not in _RUNNING)
 
 
 def _refused(reply: Reply, error: dict[str, Any]) -> Answer:

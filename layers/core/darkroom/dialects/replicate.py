@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from darkroom import complaints
-from darkroom.answer import Answer, Failed, Finished, Running
+from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.errors import NoReply, Reason
 from darkroom.route import Route
 from darkroom.wire import Reply, Request, json_request
@@ -22,6 +22,8 @@ from darkroom.wire import Reply, Request, json_request
 _FILTERED = re.compile(r"\bE005\b")
 #: The title of the problem that a version is gone, or somebody else's.
 _NO_VERSION = "Invalid version or not permitted"
+#: What it says of a prediction that is not over.
+_RUNNING = ("starting", "processing")
 
 
 def submission(route: Route, native_input: dict[str, Any]) -> Request:
@@ -68,15 +70,16 @@ def answer(reply: Reply) -> Answer:
             return Failed(reason, error or "The gateway gives no reason.")
         case "canceled" | "aborted":
             return Failed(Reason.CANCELED, error or "The prediction was canceled.")
-        case _:
-            return Running()
+        case status:
+            return Running(strange=status not in _RUNNING)
 
 
 def _finished(prediction: dict[str, Any]) -> Answer:
     output = prediction.get("output")
     outputs = tuple(_files(output))
     if not outputs:
-        return Failed(Reason.OUTPUT_LOST, "The gateway says that the prediction succeeded, but gives no output.")
+        lost = Failed(Reason.OUTPUT_LOST, "The gateway says that the prediction succeeded, but gives no output.")
+        return Doubtful(lost, times=3)
     return Finished(outputs, several=not isinstance(output, str), seconds=_seconds(prediction))
 
 
