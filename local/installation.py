@@ -27,7 +27,7 @@ class Installation:
     Runs between `with` and its end. Raises CloudError, one sentence, when it cannot.
 
     speed: of the simulated gateways and of all waits; 1 is life. seed: of what the simulator draws by lot.
-    built, interpreter, image: run what `sam build` made (see Cloud).
+    built, interpreter, image: run what `sam build` made; deaths: have functions die (see Cloud).
     """
 
     def __init__(
@@ -39,9 +39,10 @@ class Installation:
         built: Path | None = None,
         interpreter: str = sys.executable,
         image: Path | None = None,
+        deaths: Path | None = None,
     ) -> None:
         self._port, self._speed, self._seed = api_port, speed, seed
-        self._built, self._interpreter, self._image = built, interpreter, image
+        self._built, self._interpreter, self._image, self._deaths = built, interpreter, image, deaths
         self._started = ExitStack()
 
     def __enter__(self) -> Self:
@@ -57,6 +58,7 @@ class Installation:
                     built=self._built,
                     interpreter=self._interpreter,
                     image=self._image,
+                    deaths=self._deaths,
                 )
             )
             self.api_url = self.cloud.api_url

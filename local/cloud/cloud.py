@@ -47,6 +47,7 @@ class Cloud:
     `image`, the folder that stands for what Lambda's image holds (boto3, awslambdaric).
     `time_scale` shortens the waits of state machines and schedules; 0.01 makes a minute of 0.6 s.
     `logs` is where log streams go, a file each under the function's name; without one they go when the cloud goes.
+    `deaths` is a folder by which a test has functions die (functions/deaths.py).
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Cloud:
         interpreter: str = sys.executable,
         image: Path | None = None,
         logs: Path | None = None,
+        deaths: Path | None = None,
     ) -> None:
         self.stack = stack
         self.outputs: dict[str, str] = {}
@@ -72,7 +74,7 @@ class Cloud:
         self._api_port = api_port
         self._time_scale = time_scale
         self._given_logs = logs
-        self._interpreter, self._image, self._simulator_url = interpreter, image, simulator_url
+        self._interpreter, self._image, self._simulator_url, self._deaths = interpreter, image, simulator_url, deaths
         self._account = f"{random.randrange(10**12):012d}"
         self._started = ExitStack()
 
@@ -109,7 +111,7 @@ class Cloud:
         endpoint.start()
         self.aws_endpoint = endpoint.url
 
-        python = Python(self._interpreter, self._image, self._simulator_url, self.environment)
+        python = Python(self._interpreter, self._image, self._simulator_url, self.environment, self._deaths)
         self.functions = Functions(python, self.logs)
         self._wait(self.functions.start())
         started.callback(lambda: self._wait(self.functions.stop()))

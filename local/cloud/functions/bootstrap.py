@@ -2,10 +2,13 @@
 
 It swaps the one socket of the code for the loopback and hands over to AWS's own runtime client, or to the stand-in
 where that has no wheels (macOS). The code itself cannot tell that it is not in Lambda.
+
+Two more words, a folder and the function's logical id, have it die where a test wants it to (deaths.py).
 """
 
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 
 def install_loopback(simulator_url: str) -> None:
@@ -17,8 +20,16 @@ def install_loopback(simulator_url: str) -> None:
         darkroom.http.transport = lambda: Loopback(simulator_url)
 
 
-def main(handler: str, simulator_url: str) -> None:
+def install_deaths(handler: str, folder: str, function: str) -> None:
+    from local.cloud.functions.deaths import Doom
+
+    Doom(Path(folder), function).install(handler)
+
+
+def main(handler: str, simulator_url: str, *deaths: str) -> None:
     install_loopback(simulator_url)
+    if deaths:
+        install_deaths(handler, *deaths)
     try:
         from awslambdaric.__main__ import main as serve
     except ImportError:

@@ -43,12 +43,17 @@ class Function:
 
 @dataclass(frozen=True)
 class Python:
-    """What the functions run on: an interpreter, perhaps a folder with what Lambda's own image holds, and the cloud."""
+    """
+    What the functions run on: an interpreter, perhaps a folder with what Lambda's own image holds, and the cloud.
+
+    deaths: where a test has functions die (deaths.py).
+    """
 
     interpreter: str
     image: Path | None
     simulator_url: str
     environment: Mapping[str, str]  # the AWS_* variables
+    deaths: Path | None = None
 
 
 class Functions:
@@ -122,6 +127,7 @@ class Functions:
             "local.cloud.functions.bootstrap",
             function.handler,
             self.python.simulator_url,
+            *([str(self.python.deaths), function.logical_id] if self.python.deaths else []),
         ]
         failed = await worker.start(command, environment(function, self.python, port, stream), function.code)
         return worker, failed
