@@ -1,0 +1,241 @@
+"""
+The wire: names, gateways and file hosts (the simulator), and a receiver of webhooks.
+
+The guard in http.py is the real one; what it lets through arrives here, with the address that it was pinned to.
+"""
+
+import contextlib
+import hashlib
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+from darkroom import clock, http
+from local.simulator import files
+from local.simulator.exchange import Lost, Reply
+from local.simulator.simulator import Call, Simulator
+from tests.harness.invocation import Invocation, Killed, current
+from tests.harness.mishaps import Mishap
+
+RECEIVER = "shop.example.com"
+#: Where all names lead but one.
+PUBLIC, METADATA = "93.184.215.14", "169.254.169.254"
+INTERNAL = "metadata.internal.example"
+#: Every prompt has this in it, with the number of its order: so a request to a gateway tells whose it is.
+PROMPT = re.compile(rb"canary-(\d+)")
+
+
+class Watched(Protocol):
+    """Who wants to know of effects."""
+
+    def reach(self, invocation: Invocation, name: str) -> Mishap | None:
+        """An effect is about to happen. What will be wrong with its reply; raises Killed."""
+
+    def ended(self, task_id: str) -> bool:
+        """Whether a task's end is on record."""
+
+
+@dataclass(frozen=True)
+class Post:
+    """A paid POST that reached the network: for which order, by whom, whether its reply was worth having."""
+
+    order: int
+    by: Invocation
+    clean: bool
+
+
+@dataclass(frozen=True)
+class Visit:
+    """An attempt to tell the receiver."""
+
+    at: int
+    id: str
+    body: bytes
+    signed: bool
+    committed: bool  # the end was on record
+    status: int | None
+
+
+@dataclass
+class Network:
+    """
+    `manners` is how the receiver answers, in turn, the last way again and again: a status, or None for no answer.
+    """
+
+    watched: Watched
+    secret: str
+    key_hosts: dict[str, str]
+    manners: list[int | None] = field(default_factory=lambda: [200])
+    posts: list[Post] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+    trespasses: list[str] = field(default_factory=list)
+    _left: dict[Invocation, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.simulator: Simulator | None = None
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the receiver will never take anything."""
+        return self.manners[-1] != 200
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(http, "transport", lambda: _Guarded(self))
+            patch.setattr(socket, "getaddrinfo", _resolve)
+            yield
+
+    async def sleep(self, seconds: float) -> None:
+        """Time that passes at the other end, within what the caller has patience for."""
+        invocation = _invocation()
+        left = self._left[invocation]
+        invocation.pause(min(seconds, left))
+        self._left[invocation] = left - seconds
+        if seconds >= left:
+            raise httpx.ReadTimeout("scripted")
+
+    async def exchange(self, request: httpx.Request) -> httpx.Response:
+        invocation, host = _invocation(), str(request.extensions["sni_hostname"])
+        self._inspect(request, host)
+        role = _role(request, host)
+        fate = self.watched.reach(invocation, f"http.{role}")
+        timeout = request.extensions["timeout"]
+        if fate is Mishap.OUT_OF_REACH:
+            raise httpx.ConnectError("scripted")
+        self._left[invocation] = timeout["read"]
+        body = await request.aread()
+        number = int(found[1]) if role == "create" and (found := PROMPT.search(body)) else None
+        clean = False
+        try:
+            reply = await self._reply(request, host, body)
+            clean = fate is None and isinstance(reply, Reply) and not reply.scripted and reply.status < 500
+            if fate is Mishap.KILLED_AFTER:
+                invocation.kill()
+            if fate is Mishap.REPLY_LOST:
+                raise httpx.ReadError("scripted")
+            return await self._arrived(reply, timeout)
+        finally:
+            if number is not None:
+                self.posts.append(Post(number, invocation, clean))
+
+    def _inspect(self, request: httpx.Request, host: str) -> None:
+        if request.url.host != PUBLIC:
+            self.trespasses.append(f"a connection to {request.url.host}")
+        sent = " ".join(request.headers.values())
+        for key, owner in self.key_hosts.items():
+            if key in sent and owner != host:
+                self.trespasses.append(f"the key of {owner} was sent to {host}")
+
+    async def _reply(self, request: httpx.Request, host: str, body: bytes) -> Reply | Lost:
+        assert self.simulator
+        path, _, query = request.url.raw_path.decode().partition("?")
+        call = Call(request.method, "https", host, path, dict(httpx.QueryParams(query)), request.headers, body)
+        try:
+            return self._received(request, body) if host == RECEIVER else await self.simulator.answer(call)
+        except (httpx.HTTPError, Killed):
+            raise
+        except Exception as error:  # of this harness, or of the simulator: it must not look like a bad network
+            self.trespasses.append(f"no answer to {request.method} {request.url}: {error!r}")
+            raise
+
+    def _received(self, request: httpx.Request, body: bytes) -> Reply | Lost:
+        head = request.headers
+        wanted = Webhook(self.secret)
+        stamp = int(head["webhook-timestamp"])
+        task_id = head["webhook-id"].split("_")[1] if "_" in head["webhook-id"] else head["webhook-id"]
+        status = self.manners.pop(0) if len(self.manners) > 1 else self.manners[0]
+        self.visits.append(
+            Visit(
+                at=clock.now(),
+                id=head["webhook-id"],
+                body=body,
+                signed=_signature(wanted, head["webhook-id"], stamp, body) in head["webhook-signature"],
+                committed=self.watched.ended(task_id),
+                status=status,
+            )
+        )
+        return Lost("closed") if status is None else Reply(status)
+
+    async def _arrived(self, reply: Reply | Lost, timeout: dict[str, Any]) -> httpx.Response:
+        """What of a reply gets through."""
+        invocation = _invocation()
+        if isinstance(reply, Lost):
+            match reply.how:
+                case "refused" | "untrusted":
+                    raise httpx.ConnectError("scripted")
+                case "unreachable":
+                    invocation.pause(timeout["connect"])
+                    raise httpx.ConnectTimeout("scripted")
+                case "reset":
+                    raise httpx.ReadError("scripted")
+                case "silent":
+                    await self.sleep(reply.seconds)
+            raise httpx.RemoteProtocolError("scripted")
+        if reply.drip:
+            await self.sleep(len(reply.body))
+        stream = _Stream(reply.body if reply.cut is None else reply.body[: reply.cut], broken=reply.breaks)
+        return httpx.Response(reply.status, headers=dict(reply.headers), stream=stream)
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, content: bytes, *, broken: bool) -> None:
+        self._content, self._broken = content, broken
+
+    async def __aiter__(self) -> Any:
+        yield self._content
+        if self._broken:
+            raise httpx.RemoteProtocolError("scripted")
+
+
+class _Guarded(http.Public):
+    """The real guard, before our wire."""
+
+    def __init__(self, network: Network) -> None:
+        self._transport: Any = _Wire(network)
+
+
+class _Wire(httpx.AsyncBaseTransport):
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._network.exchange(request)
+
+
+def _invocation() -> Invocation:
+    found = current()
+    assert found, "only handlers talk to the network"
+    return found
+
+
+def _role(request: httpx.Request, host: str) -> str:
+    if host == RECEIVER:
+        return "webhook"
+    if files.is_host(host):
+        return "download"
+    if request.method == "GET":
+        return "question"
+    return "cancel" if request.url.path.endswith("/cancel") else "create"
+
+
+def _resolve(host: str, port: Any, *_: Any, **__: Any) -> list[Any]:
+    """The only names that lead inside are those that say so."""
+    address = METADATA if host == INTERNAL else host if re.fullmatch(r"[\d.]+|.*:.*", host) else PUBLIC
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))]
+
+
+def _signature(webhook: Webhook, message: str, stamp: int, body: bytes) -> str:
+    return webhook.sign(message, datetime.fromtimestamp(stamp, UTC), body.decode())
+
+
+def digest(prompt: str) -> str:
+    """As the simulator's ledger knows a prompt."""
+    return hashlib.sha256(prompt.encode()).hexdigest()
