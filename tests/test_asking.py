@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from darkroom import catalogue
+from darkroom import asking, catalogue
 from darkroom.task import Task
 from tests import conftest
 from tests.conftest import GATEWAY, Account, Clock, Wire, call, document, event, picture, prediction, step
@@ -98,6 +98,18 @@ def test_a_task_that_holds_more_than_a_task_can_hold_says_so(account: Account, w
     task = account.task()
     assert 0 < len(task.outputs) < 200
     assert f"the last {200 - len(task.outputs)} of the outputs" in task.missing[0]
+
+
+def test_a_task_with_more_outputs_than_it_can_end_with_says_so(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", VECTORNODE, prediction())
+    ask()
+    links = [f"https://replicate.delivery/{number}.png" for number in range(asking.OUTPUTS + 36)]
+    wire.on("GET", f"{GATEWAY}/predictions/gm72dcl0hqzg9dyozwvntt2wj0", prediction("succeeded", output=links))
+    time.forward(7)
+    assert poll(account.task()) == ("finalize", 0)
+    task = account.task()
+    assert task.outputs == tuple(links[: asking.OUTPUTS])
+    assert task.missing == ("the last 36 of the outputs are more than a task can hold",)
 
 
 def test_a_model_that_the_catalogue_has_lost_is_finished_as_its_gateway_has_it(

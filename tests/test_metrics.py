@@ -222,9 +222,11 @@ def test_a_task_that_could_not_be_carried_to_its_end_is_counted(
     wire.on("POST", RECEIVER, httpx.Response(204))
     sent()
     time.now = account.task().deadline + recovery.HOPELESS_MS + 1
-    call("sweep", event("sweep"))
+    for _ in range(recovery.DRIVERS):
+        call("sweep", event("sweep"))
+        time.forward(GRACE_MS / 1000 + 1)
     finish(account)
-    assert told() == [(Fact.DRIVER_LOST, 1, {}), (Fact.INTERNAL, 1, {})]
+    assert told() == [(Fact.DRIVER_LOST, 1, {})] * recovery.DRIVERS + [(Fact.INTERNAL, 1, {})]
 
 
 def test_a_count_leaves_nothing_behind(account: Account, told: Callable[[], Told]) -> None:

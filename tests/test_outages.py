@@ -96,10 +96,10 @@ def carried_on(time: Clock, account: Account) -> Task:
 
 #: Where an outage begins in a submission, what its caller is answered, and how the task ends. None: there is no task.
 SUBMISSIONS: list[tuple[str, Moment, int, int, str | None]] = [
-    ("dynamodb.GetItem", "before", 1, 500, None),  # is the key known?
+    ("dynamodb.GetItem", "before", 1, 503, None),  # is the key known?
     ("ssm.GetParameter", "before", 1, 201, "succeeded"),  # the gateway's key
-    ("dynamodb.PutItem", "before", 1, 500, None),
-    ("dynamodb.PutItem", "after", 1, 500, "succeeded"),
+    ("dynamodb.PutItem", "before", 1, 503, None),
+    ("dynamodb.PutItem", "after", 1, 503, "succeeded"),
     ("sfn.StartExecution", "before", 1, 201, "succeeded"),
     ("sfn.StartExecution", "after", 1, 201, "succeeded"),
     ("dynamodb.UpdateItem", "before", 1, 201, "succeeded"),  # the claim
@@ -116,6 +116,10 @@ def test_a_submission_that_an_outage_cuts_off_ends_as_it_should_and_is_paid_once
     with outage(operation, moment, nth):
         answer = submit(order(webhook=RECEIVER))
     assert answer["statusCode"] == status
+    if status == 503:
+        told = document(answer)
+        assert (told["code"], told["retryable"], told["may_be_billed"]) == ("unavailable", True, False)
+        assert int(answer["headers"]["retry-after"]) > 0
     posted = len(wire.sent("POST", CREATE))
     assert posted == (nth == 2)
     if end is None:

@@ -10,6 +10,7 @@ from darkroom import aws, store
 from darkroom.answer import Finished
 from darkroom.driver import GRACE_MS, LAST_TURN
 from darkroom.errors import Failure
+from darkroom.inquiry import UNHEARD_MS
 from darkroom.task import Status, Task
 from tests.conftest import (
     CREATE,
@@ -18,6 +19,7 @@ from tests.conftest import (
     OUTPUT,
     QUESTION,
     Account,
+    Answer,
     Clock,
     Event,
     Wire,
@@ -298,6 +300,34 @@ def test_what_is_finished_at_the_deadline_is_kept(account: Account, wire: Wire, 
     poll(running)
     assert (account.task().outputs, account.task().failure) == ((OUTPUT,), None)
     assert wire.sent("POST", CANCEL) == []
+
+
+@pytest.mark.parametrize("silence", [httpx.Response(503), httpx.Response(200, html="<p>gateway"), httpx.ReadTimeout])
+def test_a_gateway_that_cannot_be_asked_at_the_deadline_is_asked_a_while_longer(
+    account: Account, wire: Wire, time: Clock, running: Task, silence: Answer
+) -> None:
+    """It may have finished long since, and then it was paid for."""
+    wire.on("GET", QUESTION, silence)
+    wire.on("POST", CANCEL, httpx.Response(200))
+    time.forward(HALF_AN_HOUR)
+    next_state, wait = found(poll(running))
+    assert (next_state, wait) == ("wait", 30)
+    wire.on("GET", QUESTION, prediction("succeeded", output=OUTPUT))
+    time.forward(wait)
+    assert found(poll(running)) == ("finalize", 0)
+    assert (account.task().outputs, wire.sent("POST", CANCEL)) == ((OUTPUT,), [])
+
+
+def test_a_gateway_that_cannot_be_asked_for_a_quarter_of_an_hour_more_is_given_up(
+    account: Account, wire: Wire, time: Clock, running: Task
+) -> None:
+    wire.on("GET", QUESTION, httpx.Response(503))
+    wire.on("POST", CANCEL, httpx.ReadTimeout)
+    time.forward(HALF_AN_HOUR + UNHEARD_MS / 1000 - 5)
+    assert found(poll(running)) == ("wait", 6)
+    time.forward(6)
+    assert found(poll(running)) == ("finalize", 0)
+    assert failure(account).code == "timed_out"
 
 
 def test_a_driver_that_another_has_replaced_leaves(account: Account, wire: Wire, running: Task) -> None:

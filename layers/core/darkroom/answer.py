@@ -11,10 +11,12 @@ class Running:
     Not the last word. Also what an unknown status means: a word that we do not know ends nothing.
 
     strange: the status was such a word. pause: seconds for which the gateway does not want to be asked again.
+    heard: the gateway has said so; else it could not be asked, or not be understood.
     """
 
     strange: bool = False
     pause: int = 0
+    heard: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import keys, order, predictions
+from darkroom import aws, keys, order, predictions
 from darkroom.errors import (
     DarkroomError,
     InvalidOrder,
@@ -20,10 +20,14 @@ from darkroom.errors import (
     NoTenant,
     NotFound,
     OperatorError,
+    Unavailable,
     UnsupportedBody,
 )
 from darkroom.gallery import File
 from darkroom.task import Task
+
+#: Seconds after which a caller may find AWS there again.
+RETRY_AFTER_S = 5
 
 _PROBLEM = {"content-type": "application/problem+json"}
 
@@ -50,9 +54,10 @@ def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaCo
     return app.resolve(event, context)
 
 
-def problem(error: DarkroomError) -> Response[str]:
+def problem(error: DarkroomError, **headers: str) -> Response[str]:
     """An RFC 9457 problem."""
-    return Response(error.status, _PROBLEM["content-type"], json.dumps(error.problem(), ensure_ascii=False))
+    body = json.dumps(error.problem(), ensure_ascii=False)
+    return Response(error.status, _PROBLEM["content-type"], body, headers=headers)
 
 
 def shown(status: int, document: dict[str, Any], **headers: str) -> Response[str]:
@@ -115,6 +120,9 @@ def _not_found(_: NotFoundError) -> Response[str]:
     return problem(NotFound("There is nothing at this path."))
 
 
-def _unexpected(_: Exception) -> Response[str]:
+def _unexpected(error: Exception) -> Response[str]:
     logger.exception("unexpected")
+    if aws.away(error):
+        away = Unavailable("A part of AWS does not answer. Try again soon, under the same Idempotency-Key.")
+        return problem(away, **{"retry-after": str(RETRY_AFTER_S)})
     return problem(DarkroomError("Something went wrong here. It has been logged."))

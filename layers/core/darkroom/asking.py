@@ -21,8 +21,9 @@ from darkroom.wire import Reply, Request
 
 #: Seconds for a question, or for asking the gateway to stop.
 QUESTION_S = 10.0
-#: Bytes of all outputs of a task; how often it says what is missing, and in how many characters: it is one item.
-OUTPUTS_CAP, MISSING, MISSING_CAP = 64_000, 20, 500
+#: Outputs of a task, and bytes of all of them; how often it says what is missing, and in how many characters: it is one
+#: item, and so is what becomes of it when each output is an image.
+OUTPUTS, OUTPUTS_CAP, MISSING, MISSING_CAP = 64, 64_000, 20, 500
 #: Statuses of a gateway that does not know what it is asked under this address, and may under another.
 UNKNOWN_THERE = (400, 404, 405, 410, 500)
 #: If it says one of these under each of its addresses, it does not know the request.
@@ -48,7 +49,7 @@ def answer(task: Task) -> Answer:
             reply = http.send(_signed(route, question), deadline=QUESTION_S, cap=ANSWER_CAP)
         except (NotSent, NoReply, ForbiddenAddress) as error:
             logger.warning("question unanswered", task_id=task.task_id, reason=type(error).__name__)
-            return Running()
+            return Running(heard=False)
         if reply.status in (401, 402, 403):
             metrics.count(Fact.GATEWAY_REFUSED, gateway=route.gateway.name)
         if reply.status in (401, 403):
@@ -58,9 +59,10 @@ def answer(task: Task) -> Answer:
         except NoReply:
             logger.warning("answer not understood", task_id=task.task_id, status=reply.status)
         if not reply.ok and reply.status not in UNKNOWN_THERE:
-            return Running(pause=(reply.retry_after(clock.now()) or 0) if reply.status in BUSY else 0)
+            pause = reply.retry_after(clock.now()) if reply.status in BUSY else None
+            return Running(pause=pause or 0, heard=False)
         statuses.add(reply.status)
-    return _forgotten() if statuses <= set(UNKNOWN) else Running()
+    return _forgotten() if statuses <= set(UNKNOWN) else Running(heard=False)
 
 
 def cancel(task: Task) -> None:
@@ -119,7 +121,7 @@ def _staged(task: Task, answer: Answer) -> Answer:
             missing.append(str(error))
             continue
         kept = output if content is None else gallery.stage(task.task_id, index, content)
-        if (room := room - len(kept.encode())) < 0:
+        if (room := room - len(kept.encode())) < 0 or len(outputs) == OUTPUTS:
             missing.append(f"the last {len(answer.outputs) - index} of the outputs are more than a task can hold")
             break
         outputs.append(kept)

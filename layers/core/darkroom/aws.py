@@ -4,8 +4,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 # A function has seconds, not the minute that the SDK would wait by default.
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+
+#: What the services that are used here say to somebody who is to come again later.
+_NOT_NOW = {
+    "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "SlowDown",
+    "Throttling", "ThrottlingException", "TooManyRequestsException", "TooManyUpdates",
+}  # fmt: skip
 
 
 @cache
@@ -39,6 +45,21 @@ def stepfunctions() -> "SFNClient":
     return boto3.client("stepfunctions", config=_CONFIG)
 
 
-def out_of_reach(error: ClientError) -> bool:
+def away(error: BaseException | None) -> bool:
+    """Whether an error, or what it comes from, says that AWS does not answer, or not now."""
+    match error:
+        case None:
+            return False
+        case exceptions.HTTPClientError() | exceptions.ConnectionError():
+            return True
+        case exceptions.ClientError():
+            told = error.response
+            status = told.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            return status >= 500 or told["Error"]["Code"] in _NOT_NOW
+        case _:
+            return away(error.__cause__ or error.__context__)
+
+
+def out_of_reach(error: exceptions.ClientError) -> bool:
     """Whether S3 says that a key is not there: to whoever may not list the bucket, it says 403 of that."""
     return error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied", "403", "404")

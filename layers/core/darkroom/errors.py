@@ -16,6 +16,7 @@ Everything that can go wrong, by whose fault it is.
     │   ├── NoReply              no reply that can be understood: the request may have been acted upon
     │   └── OutputUnavailable    an output cannot be had now, or is not whole (caught by generation.asl.yaml)
     ├── ForbiddenAddress 422  a URL points where this application does not go
+    ├── Unavailable     503    AWS does not answer: nobody's fault, and over soon
     └── OperatorError   500  ours: something that the operator has to mend
         ├── SettingMissing       an environment variable or a parameter is not there
         ├── CatalogueError       catalogue.toml cannot be read
@@ -189,6 +190,13 @@ class ForbiddenAddress(DarkroomError):
 class OperatorError(DarkroomError):
     code = "misconfigured"
     title = "This installation is not configured completely"
+
+
+class Unavailable(DarkroomError):
+    status = 503
+    code = "unavailable"
+    title = "Service unavailable"
+    retryable = True
 
 
 class SettingMissing(OperatorError):

@@ -27,6 +27,8 @@ from darkroom.wire import Reply, Request
 
 #: Seconds for finding and greeting a peer. Who is not there by then has not been sent anything.
 CONNECT_S = 5.0
+#: Bytes that an output may unpack to. Nobody packs pictures or videos, which are packed by nature, to a fraction.
+PACKED_CAP = 40_000_000
 #: How often an output may say that it has moved.
 REDIRECTS = 2
 
@@ -107,7 +109,7 @@ def _tls() -> ssl.SSLContext:
 
 
 async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply:
-    host = _host(request.url)
+    host, reply = _host(request.url), None
     try:
         with anyio.fail_after(deadline):
             async with _exchange(request, deadline) as response, aclosing(_pieces(response)) as pieces:
@@ -119,11 +121,13 @@ async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply
                     if len(body) > cap:
                         raise NoReply(f"the reply of {host} is larger than {cap} bytes")
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(response.status_code, headers, bytes(body))
+                reply = Reply(response.status_code, headers, bytes(body))
     except (ForbiddenAddress, NotSent, NoReply):
         raise
     except Exception as error:  # whatever it is: nobody knows what became of the request
-        raise NoReply(f"{type(error).__name__} while talking to {host}") from error
+        if reply is None:
+            raise NoReply(f"{type(error).__name__} while talking to {host}") from error
+    return reply
 
 
 async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
@@ -137,10 +141,11 @@ async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
                         continue
                     if response.status_code != 200:
                         raise OutputUnavailable(f"{host} answered {response.status_code} for an output")
+                    most = min(cap, PACKED_CAP) if "content-encoding" in response.headers else cap
                     async with aclosing(_pieces(response)) as pieces:
                         async for piece in pieces:
-                            if file.tell() + len(piece) > cap:
-                                raise OutputUnavailable(f"an output at {host} is larger than {cap} bytes")
+                            if file.tell() + len(piece) > most:
+                                raise OutputUnavailable(f"an output at {host} is larger than {most} bytes")
                             file.write(piece)
                     return
         raise OutputUnavailable(f"{host} redirects an output more than {REDIRECTS} times")

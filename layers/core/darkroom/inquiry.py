@@ -17,6 +17,8 @@ from darkroom.task import Status, Task
 
 #: Seconds for which a gateway may ask us not to ask.
 LONGEST_PAUSE = 5 * 60
+#: Milliseconds beyond its deadline for which a task waits for a gateway that cannot be asked: it may have finished.
+UNHEARD_MS = 15 * 60 * 1000
 
 logger = Logger(child=True)
 
@@ -76,17 +78,17 @@ def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
     if recovered := posting.recover(task):
         return _ask(recovered)
     message = (
-        "The request was sent, but its reply was lost. The gateway may have accepted and billed it; "
-        "it is not sent again, so that it cannot be billed twice."
+        "The request may have been sent, and what became of it is not known. The gateway may have accepted and billed "
+        "it; it is not sent again, so that it cannot be billed twice."
     )
     return _hear(task, Failed(Reason.SUBMISSION_UNKNOWN, message))
 
 
 def _ask(task: Task) -> tuple[Next, int]:
-    overdue = clock.now() >= task.deadline
     if task.cancel:
         asking.cancel(task)
     answer = asking.answer(task)
+    last = task.deadline
     doubt: dict[str, Any] | None = None
     elapsed = (clock.now() - (task.submitted or task.created)) / 1000
     match answer:
@@ -101,14 +103,17 @@ def _ask(task: Task) -> tuple[Next, int]:
         case Running():
             late = "The gateway had not finished when the task's deadline passed."
             wait = max(schedule.following(elapsed), min(answer.pause, LONGEST_PAUSE))
-    if overdue:
+            if not answer.heard:
+                late = "The gateway could not be asked any more when the task's deadline passed."
+                last = task.deadline + UNHEARD_MS
+    if clock.now() >= last:
         asking.cancel(task)
         return _hear(task, Failed(Reason.TIMED_OUT, late))
     if doubt:
         store.doubt(task, doubt)
     elif task.doubt:
         store.trust(task)
-    return "wait", _until(task.deadline, wait)
+    return "wait", _until(task.deadline if clock.now() < task.deadline else last, wait)
 
 
 def _counted(task: Task, word: Failed) -> dict[str, Any]:

@@ -13,6 +13,8 @@ LIMIT = 25
 #: Milliseconds past its deadline after which a task can only be one whose driver crashes each time. Other drivers have
 #: given up by themselves by then: on the gateway at the deadline, and on its outputs an hour after it has spoken.
 HOPELESS_MS = 2 * 60 * 60 * 1000
+#: Drivers that have tried by then. Where fewer have, nobody has been there to try: AWS was away.
+DRIVERS = 5
 
 logger = Logger(child=True)
 
@@ -47,7 +49,8 @@ def _rescue_overdue(task_id: str, now: int) -> bool:
         return False
     if (rescued := store.take_over(task, now + driver.GRACE_MS)) is None:
         return False
-    if not rescued.status.terminal and not rescued.failure and now > rescued.deadline + HOPELESS_MS:
+    hopeless = now > rescued.deadline + HOPELESS_MS and rescued.generation > DRIVERS
+    if hopeless and not rescued.status.terminal and not rescued.failure:
         word = Failed(Reason.INTERNAL, "This task could not be carried to its end here. It has been logged.")
         rescued = store.hear(rescued, word, now + driver.GRACE_MS) or rescued
     _restart(rescued)
