@@ -10,7 +10,7 @@ SOURCES := $(shell find layers functions statemachines -type f -not -path '*/__p
 export SAM_CLI_TELEMETRY = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo up test simulate check lint template format lock clean
+.PHONY: help setup demo up test simulate story check lint template format lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -28,9 +28,14 @@ test: .venv/ready ## all tests (FAST=1: without those that start the local cloud
 	@$(PYTHON) -m pytest --numprocesses 2 $(if $(FAST),-m "not slow")
 
 simulate: .venv/ready ## what may go wrong at once: broken designs, all pairs of crashes, N=20000 random stories from SEED=0 on
-	@$(PYTHON) -m tests.harness variants
-	@$(PYTHON) -m tests.harness crashes --pairs
-	@$(PYTHON) -m tests.harness schedules --number $(or $(N),20000) --seed $(or $(SEED),0)
+	@$(HARNESS) variants
+	@$(HARNESS) crashes --pairs
+	@$(HARNESS) schedules --number $(or $(N),20000) --seed $(or $(SEED),0)
+
+story: .venv/ready ## one of these stories, effect by effect (SEED=0)
+	@$(HARNESS) story $(or $(SEED),0)
+
+HARNESS := PYTHONPATH=layers/core:functions $(PYTHON) -m tests.harness
 
 check: lint template ## format, lint, types, template, state machines, and a build for Lambda
 	@echo "All is well."

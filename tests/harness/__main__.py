@@ -1,10 +1,10 @@
 """
 More of the harness than the tests run; `make simulate N=20000 SEED=0` runs all of it.
 
-    python -m tests.harness schedules --number 20000 --seed 0    so many random stories, from this seed on
-    python -m tests.harness crashes [--pairs] [--life replicate] every crash of each life, or every pair of them
-    python -m tests.harness variants [--number 1000]             every broken variant of the design: is it noticed?
-    python -m tests.harness story SEED                           one story, effect by effect
+    schedules --number 20000 --seed 0     so many random stories, from this seed on
+    crashes [--pairs] [--life replicate]  every crash of each life, or every pair of them
+    variants [--number 1000]              every broken variant of the design: is it noticed?
+    story SEED                            one story, effect by effect
 
 What was violated is printed with the seed, or with the crashes, that show it again; then the exit status is 1.
 """

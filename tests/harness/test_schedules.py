@@ -1,4 +1,4 @@
-"""Random stories. One that fails here is told, effect by effect, by `python -m tests.harness story SEED`."""
+"""Random stories. One that fails here is told, effect by effect, by `make story SEED=…`."""
 
 import pytest
 
