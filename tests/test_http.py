@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import socket
 import socketserver
 import ssl
@@ -266,6 +267,22 @@ def test_of_a_bomb_no_more_is_unpacked_than_may_be_read(serve: Serve) -> None:
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("size", "bomb"), [(9_900_000, False), (10_100_000, True)])
+def test_what_grows_a_hundredfold_is_a_bomb_long_before_the_cap(serve: Serve, size: int, bomb: bool) -> None:
+    serve(page(gzip.compress(bytes(size), 1), "200 OK", "Content-Encoding: gzip"))
+    if bomb:
+        fails(NoReply, lambda: send(cap=250_000_000))
+        fails(OutputUnavailable, lambda: fetch(cap=250_000_000))
+    else:
+        assert len(send(cap=250_000_000).body) == len(fetch(cap=250_000_000)) == size
+
+
+def test_what_is_large_and_does_not_grow_so_is_none(serve: Serve) -> None:
+    large = random.Random(7).randbytes(200_000) * 60
+    serve(page(gzip.compress(large, 1), "200 OK", "Content-Encoding: gzip"))
+    assert send(cap=20_000_000).body == fetch(cap=20_000_000) == large
 
 
 def test_what_is_packed_counts_as_what_it_unpacks_to(serve: Serve) -> None:
