@@ -200,14 +200,6 @@ def test_a_whole_reply_is_kept_though_the_connection_ends_badly(serve: Serve, mo
     assert send().body == b"a ticket"
 
 
-def test_what_an_output_unpacks_to_has_a_cap_of_its_own(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    serve(page(gzip.compress(bytes(1000)), "200 OK", "Content-Encoding: gzip"))
-    monkeypatch.setattr(http, "PACKED_CAP", 1000)
-    assert fetch() == bytes(1000)
-    monkeypatch.setattr(http, "PACKED_CAP", 999)
-    fails(OutputUnavailable, fetch)
-
-
 def test_who_is_not_there_was_sent_nothing(serve: Serve) -> None:
     peer = serve(page())
     peer.shutdown()

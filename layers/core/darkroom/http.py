@@ -27,8 +27,6 @@ from darkroom.wire import Reply, Request
 
 #: Seconds for finding and greeting a peer. Who is not there by then has not been sent anything.
 CONNECT_S = 5.0
-#: Bytes that an output may unpack to. Nobody packs pictures or videos, which are packed by nature, to a fraction.
-PACKED_CAP = 40_000_000
 #: How often an output may say that it has moved.
 REDIRECTS = 2
 
@@ -141,11 +139,10 @@ async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
                         continue
                     if response.status_code != 200:
                         raise OutputUnavailable(f"{host} answered {response.status_code} for an output")
-                    most = min(cap, PACKED_CAP) if "content-encoding" in response.headers else cap
                     async with aclosing(_pieces(response)) as pieces:
                         async for piece in pieces:
-                            if file.tell() + len(piece) > most:
-                                raise OutputUnavailable(f"an output at {host} is larger than {most} bytes")
+                            if file.tell() + len(piece) > cap:
+                                raise OutputUnavailable(f"an output at {host} is larger than {cap} bytes")
                             file.write(piece)
                     return
         raise OutputUnavailable(f"{host} redirects an output more than {REDIRECTS} times")
