@@ -14,8 +14,10 @@ was done, and others can come in between. When everything is quiet again, the in
     services.py     the hooks in boto3, and Step Functions
     invariants.py   what must hold afterwards
     crashes.py      every effect of a task's life x every way to crash there; pairs of them
+    expected.py     how a task ends at a gateway that misbehaves, a row for each fault; misbehaviour.py has it happen
     schedules.py    random stories: callers that repeat, duplicate drivers, cancels, outages, a lying gateway
-    variants.py     the design, broken on purpose: the harness has to notice
+    variants.py     the design, broken on purpose: the harness has to notice; hunt.py looks
+    simulate.py     the command
 
 `make simulate` runs more of it than `make test`: all pairs of crashes, and as many random schedules as wanted.
 """

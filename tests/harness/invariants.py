@@ -10,7 +10,7 @@ from darkroom import items, task
 from darkroom.errors import Reason
 from darkroom.task import Delivery, Status, Task
 from tests.harness.expected import ODD_NUMBER
-from tests.harness.network import RECEIVER, digest
+from tests.harness.network import REBOUND, RECEIVER, digest
 from tests.harness.world import Order, World
 
 #: How far a task has come. Only a claim may be given back.
@@ -150,7 +150,7 @@ def _of_news(world: World, found: Task) -> Iterator[str]:
         return
     if found.delivery is Delivery.DELIVERED and not taken:
         yield "its news counts as delivered, and nobody has taken it"
-    if found.delivery is Delivery.GIVEN_UP and (taken or not world.network.hopeless):
+    if found.delivery is Delivery.GIVEN_UP and (taken or not (world.network.hopeless or REBOUND in found.webhook)):
         yield "its news was given up"
     if found.delivery in (Delivery.NONE, Delivery.PENDING):
         yield f"its news is {found.delivery} for ever"

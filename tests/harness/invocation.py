@@ -9,9 +9,11 @@ alone. Being killed is an exception that no code of ours can catch, raised at th
 import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
-_here = threading.local()
+# Libraries that hand work on to a thread take it along, if they mean to come back.
+_here: ContextVar["Invocation | None"] = ContextVar("invocation", default=None)
 
 
 class Killed(BaseException):
@@ -19,9 +21,8 @@ class Killed(BaseException):
 
 
 def current() -> "Invocation | None":
-    """The invocation that this thread runs; None in threads that libraries start by themselves."""
-    found: Invocation | None = getattr(_here, "invocation", None)
-    return found
+    """The invocation that runs here; None in threads that libraries start by themselves."""
+    return _here.get()
 
 
 class Invocation:
@@ -104,7 +105,7 @@ class Invocation:
 
     def _run(self) -> None:
         self._go.acquire()
-        _here.invocation = self
+        _here.set(self)
         try:
             if not self._doomed:
                 self._result = self._work()

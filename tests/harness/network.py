@@ -24,10 +24,10 @@ from local.simulator.simulator import Call, Simulator
 from tests.harness.invocation import Invocation, Killed, current
 from tests.harness.mishaps import Mishap
 
-RECEIVER = "shop.example.com"
-#: Where all names lead but one.
+#: A receiver, and one whose name leads inside as soon as its address has been looked at and accepted.
+RECEIVER, REBOUND = "shop.example.com", "rebound.example.com"
+#: Where names lead.
 PUBLIC, METADATA = "93.184.215.14", "169.254.169.254"
-INTERNAL = "metadata.internal.example"
 #: Every prompt has this in it, with the number of its order: so a request to a gateway tells whose it is.
 PROMPT = re.compile(rb"canary-(\d+)")
 
@@ -139,7 +139,7 @@ class Network:
         path, _, query = request.url.raw_path.decode().partition("?")
         call = Call(request.method, "https", host, path, dict(httpx.QueryParams(query)), request.headers, body)
         try:
-            return self._received(request, body) if host == RECEIVER else await self.simulator.answer(call)
+            return self._received(request, body) if host in (RECEIVER, REBOUND) else await self.simulator.answer(call)
         except (httpx.HTTPError, Killed):
             raise
         except Exception as error:  # of this harness, or of the simulator: it must not look like a bad network
@@ -217,7 +217,7 @@ def _invocation() -> Invocation:
 
 
 def _role(request: httpx.Request, host: str) -> str:
-    if host == RECEIVER:
+    if host in (RECEIVER, REBOUND):
         return "webhook"
     if files.is_host(host):
         return "download"
@@ -227,8 +227,10 @@ def _role(request: httpx.Request, host: str) -> str:
 
 
 def _resolve(host: str, port: Any, *_: Any, **__: Any) -> list[Any]:
-    """The only names that lead inside are those that say so."""
-    address = METADATA if host == INTERNAL else host if re.fullmatch(r"[\d.]+|.*:.*", host) else PUBLIC
+    """All names lead to one public address, but for the one that is bound anew."""
+    looked_at = _invocation().function == "submit"
+    inside = METADATA if host == REBOUND and not looked_at else PUBLIC
+    address = host if re.fullmatch(r"[\d.]+|.*:.*", host) else inside
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))]
 
 

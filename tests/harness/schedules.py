@@ -16,6 +16,7 @@ from tests.harness.expected import Expected, expected
 from tests.harness.invariants import violations
 from tests.harness.invocation import Killed
 from tests.harness.mishaps import Effect, Mishap
+from tests.harness.network import REBOUND, RECEIVER
 from tests.harness.world import Order, Stack, World
 
 #: Seconds after which nothing goes wrong any more, so that everything can come to its end.
@@ -153,7 +154,8 @@ def _order(chance: random.Random, number: int, models: tuple[str, ...]) -> Order
     model = chance.choice(models)
     more = {"num_outputs": chance.choice((1, 2, 3))} if "schnell" in model else {}
     words = chance.choices(("", "nsfw", "crash"), (10, 1, 1))[0]
-    return Order(number, model, more, words, webhook=chance.random() < 0.8, tenant=chance.choice(("default", "other")))
+    receiver = chance.choices((RECEIVER, REBOUND, None), (16, 1, 3))[0]
+    return Order(number, model, more, words, receiver, chance.choice(("default", "other")))
 
 
 def _caller(chance: random.Random, order: Order) -> Caller:

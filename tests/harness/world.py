@@ -56,7 +56,7 @@ class Order:
     model: str
     more: dict[str, Any] = field(default_factory=dict)
     words: str = ""
-    webhook: bool = True
+    receiver: str | None = RECEIVER
     tenant: str = "default"
 
     @property
@@ -80,7 +80,7 @@ class Order:
         sent["requestContext"]["authorizer"]["lambda"]["tenant"] = self.tenant
         sent["headers"] |= {"idempotency-key": self.key}
         body = {"version": self.model, "input": {"prompt": self.prompt, **self.more}}
-        sent["body"] = json.dumps(body | ({"webhook": f"https://{RECEIVER}/told"} if self.webhook else {}))
+        sent["body"] = json.dumps(body | ({"webhook": f"https://{self.receiver}/told"} if self.receiver else {}))
         return sent
 
 
