@@ -9,7 +9,8 @@ was done, and others can come in between. When everything is quiet again, the in
     virtual.py      an event loop in which time passes only when nobody has anything to do
     invocation.py   one run of a handler, from effect to effect
     mishaps.py      what can befall an effect
-    world.py        a stack, its callers, its driver and its sweeper, until everything is quiet
+    stack.py        a stack in moto; orders.py  what callers want
+    world.py        its callers, its driver and its sweeper, until everything is quiet
     network.py      the wire: names, gateways, file hosts and a receiver
     services.py     the hooks in boto3, and Step Functions
     invariants.py   what must hold afterwards

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness.world import Stack
+from tests.harness.stack import Stack
 
 
 @pytest.fixture(scope="session")

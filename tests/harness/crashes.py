@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.harness.mishaps import CRASHES, Mishap, Planned
-from tests.harness.world import Order, Stack, World
+from tests.harness.orders import Order
+from tests.harness.stack import Stack
+from tests.harness.world import World
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Expected:
     After `fault` at `step` (so many `times`), tasks end as `end` ("succeeded", or the code of a failure), having been
     charged for `charges` times.
 
-    odd_number: there are more pictures than were asked for, or fewer.
+    often: what it may end as if it happens more often. odd_number: there are more pictures than were asked for, or fewer.
     unlike: why random stories cannot have it: it is a lie that nobody could see through.
     """
 
@@ -35,13 +35,15 @@ class Expected:
     charges: int = 1
     dialects: tuple[str, ...] = ALL
     times: int = 1
+    often: tuple[str, ...] = ()
     odd_number: bool = False
     unlike: str = ""
 
     @property
     def excuses(self) -> tuple[str, ...]:
         """What may be so because of it (invariants.py)."""
-        return (*(() if self.end == SUCCEEDED else (self.end,)), *((ODD_NUMBER,) if self.odd_number else ()))
+        ends = () if self.end == SUCCEEDED else (self.end,)
+        return (*ends, *self.often, *((ODD_NUMBER,) if self.odd_number else ()))
 
     def __str__(self) -> str:
         return f"{self.fault} at {self.step}{f' x {self.times}' if self.times > 1 else ''}"
@@ -98,7 +100,7 @@ def _at_poll() -> Iterator[Expected]:
     for fault in ("refused", "unreachable", "untrusted", "reset", "closed", "charged_then_silent", "redirected"):
         yield Expected(fault, "poll", SUCCEEDED, dialects=QUEUES, times=3)
     yield Expected("forgotten", "poll", "gateway_lost", dialects=QUEUES)
-    yield Expected("no_outputs", "poll", SUCCEEDED, dialects=QUEUES)
+    yield Expected("no_outputs", "poll", SUCCEEDED, dialects=QUEUES, often=("output_lost",))
     yield Expected("no_outputs", "poll", "output_lost", dialects=QUEUES, times=ALWAYS)
     yield Expected("fewer_outputs", "poll", SUCCEEDED, dialects=QUEUES, odd_number=True)
     yield Expected("more_outputs", "poll", SUCCEEDED, dialects=QUEUES, odd_number=True)

@@ -7,7 +7,7 @@ from tests.harness.expected import expected
 from tests.harness.invariants import violations
 from tests.harness.misbehaviour import surprises
 from tests.harness.schedules import schedule
-from tests.harness.world import Stack
+from tests.harness.stack import Stack
 
 #: A queue and a synchronous dialect.
 DIALECTS = ("replicate", "gemini")

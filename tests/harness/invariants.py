@@ -11,7 +11,8 @@ from darkroom.errors import Reason
 from darkroom.task import Delivery, Status, Task
 from tests.harness.expected import ODD_NUMBER
 from tests.harness.network import REBOUND, RECEIVER, digest
-from tests.harness.world import Order, World
+from tests.harness.orders import Order
+from tests.harness.world import World
 
 #: How far a task has come. Only a claim may be given back.
 RANK = {Status.ACCEPTED: 0, Status.SUBMITTING: 0, Status.RUNNING: 1, Status.COLLECTING: 2}

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from tests.harness.expected import ALWAYS, Expected
 from tests.harness.invariants import endings, of_money, violations
-from tests.harness.world import Order, Stack, World
+from tests.harness.orders import Order
+from tests.harness.stack import Stack
+from tests.harness.world import World
 
 #: The gateway whose key is there, and what is asked for, for each dialect.
 ORDERS = {

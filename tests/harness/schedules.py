@@ -17,7 +17,9 @@ from tests.harness.invariants import violations
 from tests.harness.invocation import Killed
 from tests.harness.mishaps import Effect, Mishap
 from tests.harness.network import REBOUND, RECEIVER
-from tests.harness.world import Order, Stack, World
+from tests.harness.orders import Order
+from tests.harness.stack import Stack
+from tests.harness.world import World
 
 #: Seconds after which nothing goes wrong any more, so that everything can come to its end.
 CALM_AFTER = 600.0

@@ -23,13 +23,13 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from tests.harness import crashes, world
+from tests.harness import crashes, stack, world
 from tests.harness.hunt import hunt
 from tests.harness.invariants import endings, unknown_but_paid, violations
 from tests.harness.schedules import schedule
 from tests.harness.variants import UNNOTICED, VARIANTS
 
-_stack: world.Stack
+_stack: stack.Stack
 
 
 @dataclass
@@ -112,9 +112,9 @@ class _Unpacked:
 def _begin() -> None:
     """A process gets a moto of its own."""
     global _stack
-    world.environment()
+    stack.environment()
     mock_aws().start()
-    _stack = world.Stack()
+    _stack = stack.Stack()
 
 
 def _stories(first: int, last: int) -> Tally:

@@ -7,7 +7,7 @@ import pytest
 from tests.harness.crashes import LIVES, singles
 from tests.harness.invariants import endings, violations
 from tests.harness.mishaps import Mishap
-from tests.harness.world import Stack
+from tests.harness.stack import Stack
 
 #: Where nobody can know whether the gateway has accepted: between the claim and the ticket, or what stands for it.
 BETWEEN = 5

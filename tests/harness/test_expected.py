@@ -5,7 +5,7 @@ import pytest
 from local.simulator import switches
 from tests.harness.expected import Expected, expected
 from tests.harness.misbehaviour import surprises
-from tests.harness.world import Stack
+from tests.harness.stack import Stack
 
 ROWS = [pytest.param(row, dialect, id=f"{dialect}: {row}") for row in expected() for dialect in row.dialects]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.harness.schedules import schedule
-from tests.harness.world import Stack
+from tests.harness.stack import Stack
 
 STORIES, PORTION = 500, 25
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.harness.hunt import hunt
+from tests.harness.stack import Stack
 from tests.harness.variants import VARIANTS
-from tests.harness.world import Stack
 
 #: Those that are found soon enough for every run of the tests; `make simulate` hunts for all of them.
 CHEAP = (

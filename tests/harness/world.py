@@ -12,28 +12,26 @@ import importlib
 import io
 import json
 import logging
-import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from moto.dynamodb.models import dynamodb_backends
-from moto.s3.models import s3_backends
 
-from darkroom import catalogue, clock, keys, task, timings
+from darkroom import catalogue, clock, task
 from darkroom.task import Status
 from local.cloud.machines.api import StepFunctions
-from local.cloud.machines.definition import parse
 from local.cloud.machines.engine import Engine
 from local.simulator.simulator import Simulator
-from tests.conftest import ROOT, WEBHOOK_SECRET, Account, Context, Event, event, template
+from tests.conftest import ROOT, WEBHOOK_SECRET, Context, Event, event
 from tests.harness import virtual
 from tests.harness.invocation import Invocation, Killed
 from tests.harness.mishaps import CALM, Effect, Fortune, Mishap
-from tests.harness.network import RECEIVER, Network
+from tests.harness.network import Network
+from tests.harness.orders import Order, Reply
 from tests.harness.services import Services
+from tests.harness.stack import FUNCTION, Stack
 
 #: When every world begins, ms since 1970.
 BEGINNING = 1_795_176_000_000
@@ -43,54 +41,7 @@ PATIENCE = 40 * 3600.0
 SWEEPS = 100
 #: How often the SDK tries.
 SDK_TRIES = 4
-FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
 CATALOGUE = ROOT / "layers/core/darkroom/catalogue.toml"
-ACCOUNT, REGION = "123456789012", "us-east-1"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a caller wants. Its number stands in the prompt, so that a charge tells whose it is."""
-
-    number: int
-    model: str
-    more: dict[str, Any] = field(default_factory=dict)
-    words: str = ""
-    receiver: str | None = RECEIVER
-    tenant: str = "default"
-
-    @property
-    def key(self) -> str:
-        return f"order-{self.number}"
-
-    @property
-    def pictures(self) -> int:
-        """How many are asked for."""
-        return int(self.more.get("num_outputs", self.more.get("num_images", 1)))
-
-    @property
-    def prompt(self) -> str:
-        return f"canary-{self.number} blank {self.words}".strip()
-
-    @property
-    def event(self) -> Event:
-        """The request that asks for it."""
-        sent = event("submit", rawPath="/v1/predictions", routeKey="POST /v1/predictions")
-        sent["requestContext"]["http"]["path"] = "/v1/predictions"
-        sent["requestContext"]["authorizer"]["lambda"]["tenant"] = self.tenant
-        sent["headers"] |= {"idempotency-key": self.key}
-        body = {"version": self.model, "input": {"prompt": self.prompt, **self.more}}
-        sent["body"] = json.dumps(body | ({"webhook": f"https://{self.receiver}/told"} if self.receiver else {}))
-        return sent
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a caller got: a status of HTTP, and the JSON; None where the function died."""
-
-    order: Order
-    status: int | None
-    document: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,54 +51,6 @@ class Change:
     at: float
     by: Invocation
     item: dict[str, Any]
-
-
-class Stack:
-    """A stack in moto, made once and emptied for each world."""
-
-    def __init__(self) -> None:
-        self.account = Account("harness")
-        self.environment = self.account.build()
-        self.account.put("tenants/other/webhook-secret", WEBHOOK_SECRET)
-        self.machines = {name: self._parsed(name) for name in ("Generation", "Delivery")}
-        self.lifetimes = {
-            name.lower(): float(resource["Properties"]["Timeout"])
-            for name, resource in template()["Resources"].items()
-            if resource["Type"] == "AWS::Lambda::Function"
-        }
-        self._keys = dict[str, str]()
-
-    def emptied(self, gateway_keys: dict[str, str]) -> None:
-        """As if it had just been deployed, with these keys of gateways."""
-        for table in ("TasksTable", "TimingsTable"):
-            self._table(table).items.clear()
-        for bucket in (self.account.bucket, self.account.inbox):
-            s3_backends[ACCOUNT]["aws"].buckets[bucket].keys.clear()
-        for name in self._keys.keys() - gateway_keys.keys() | ({"vectornode"} if not self._keys else set()):
-            self.account.delete(f"gateways/{name}")
-        for name, key in gateway_keys.items():
-            if self._keys.get(name) != key:
-                self.account.put(f"gateways/{name}", key)
-        self._keys = dict(gateway_keys)
-        keys.forget()
-        timings._expected.cache_clear()
-
-    def tasks(self) -> dict[str, Any]:
-        """moto's own items of the tasks table, by key: to look at, without a call that would be an effect."""
-        # It has an empty place for each key that was ever asked for.
-        return {key.value: item for key, item in self._table("TasksTable").items.items() if item}
-
-    def _table(self, name: str) -> Any:
-        return dynamodb_backends[ACCOUNT][REGION].tables[f"harness-{name}"]
-
-    def arn(self, machine: str) -> str:
-        return self.environment[f"{machine.upper()}_MACHINE"]
-
-    def _parsed(self, machine: str) -> Any:
-        substitutions = {name: f"{FUNCTION}{name.lower()}" for name in ("Poll", "Finalize", "Deliver")}
-        substitutions |= {"Delivery": self.arn("Delivery"), "Partition": "aws"}
-        text = (ROOT / f"statemachines/{machine.lower()}.asl.yaml").read_text()
-        return parse(text, substitutions, machine)
 
 
 class World:
@@ -258,8 +161,7 @@ class World:
 
     def files(self) -> dict[str, bytes]:
         """What lies in the images bucket."""
-        stored = s3_backends[ACCOUNT]["aws"].buckets[self.stack.account.bucket].keys
-        return {name: key.value for name, key in stored.items()}
+        return self.stack.files()
 
     def ended(self, task_id: str) -> bool:
         return Status(self.item(task_id)["status"]["S"]).terminal
@@ -381,9 +283,3 @@ def _logged(log: io.StringIO) -> Iterator[None]:
         for handler, stream in zip(handlers, before, strict=True):
             if stream is not None:
                 handler.setStream(stream)
-
-
-def environment() -> None:
-    """What boto3 needs to be answered by moto."""
-    nobody = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "testing")
-    os.environ.update({**nobody, "AWS_DEFAULT_REGION": REGION})
