@@ -25,8 +25,8 @@ class Expected:
     After `fault` at `step` (so many `times`), tasks end as `end` ("succeeded", or the code of a failure), having been
     charged for `charges` times.
 
-    often: what it may end as if it happens more often. odd_number: there are more pictures than were asked for, or fewer.
-    unlike: why random stories cannot have it: it is a lie that nobody could see through.
+    often: what else it may end as if it happens more often. odd_number: there are more pictures than were asked for, or
+    fewer. unlike: why random stories cannot have it: it is a lie that nobody could see through.
     """
 
     fault: str

@@ -89,9 +89,9 @@ def _spread(work: Callable[..., Tally], portions: list[Any]) -> int:
             sum_.merge(tally)
             for line in tally.violated:
                 print(line, flush=True)
-            _progress(f"{sum_.worlds:,} worlds, {number:,} of {len(portions):,} portions")
+            if number * 10 // len(portions) > (number - 1) * 10 // len(portions):
+                print(f"{number / len(portions):4.0%}: {sum_.worlds:,} worlds", flush=True)
     seconds = time.monotonic() - began
-    _progress("")
     print(f"{sum_.worlds:,} worlds in {seconds:,.0f} s, {sum_.worlds / seconds:.1f} a second")
     for ending, number in sum_.tasks.most_common():
         print(f"{number:9,} {ending}")
@@ -186,8 +186,3 @@ def _told(seed: int) -> int:
 def _chunks(seed: int, number: int, size: int = 25) -> Iterator[tuple[int, int]]:
     for first in range(seed, seed + number, size):
         yield first, min(first + size, seed + number)
-
-
-def _progress(line: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
