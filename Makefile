@@ -27,10 +27,10 @@ up: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## keep the local
 test: .venv/ready ## all tests (FAST=1: without those that start the local cloud)
 	@$(PYTHON) -m pytest --numprocesses 2 $(if $(FAST),-m "not slow")
 
-simulate: .venv/ready ## what may go wrong at once: broken designs, all pairs of crashes, N=20000 random stories from SEED=0 on
-	@$(HARNESS) variants
-	@$(HARNESS) crashes --pairs
+simulate: .venv/ready ## what may go wrong at once: N=20000 random stories from SEED=0 on, all pairs of crashes, broken designs
 	@$(HARNESS) schedules --number $(or $(N),20000) --seed $(or $(SEED),0)
+	@$(HARNESS) crashes --pairs
+	@$(HARNESS) variants
 
 story: .venv/ready ## one of these stories, effect by effect (SEED=0)
 	@$(HARNESS) story $(or $(SEED),0)

@@ -80,7 +80,7 @@ def test_a_gateway_that_the_catalogue_has_lost_lets_its_tasks_end_at_their_deadl
     ask()
     monkeypatch.delitem(catalogue.catalogue().gateways, "vectornode")
     assert poll(account.task())[0] == "wait"
-    time.forward(31 * 60)
+    time.forward(46 * 60)
     assert poll(account.task(), 1) == ("finalize", 0)
     failure = account.task().failure
     assert failure is not None

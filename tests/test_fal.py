@@ -189,7 +189,7 @@ def test_a_result_without_an_output_is_a_loss_that_may_have_been_billed_if_it_is
     """What we had sent is no result."""
     found = fal.answer(reply({**result, "status": status, "request": {"url": PNG}}))
     assert isinstance(found, Doubtful)
-    assert (found.word.reason, found.times, found.seconds) == (Reason.OUTPUT_LOST, 3, 0)
+    assert (found.word.reason, found.times, found.seconds) == (Reason.OUTPUT_LOST, 3, 60)
     assert found.word.reason.may_be_billed
 
 

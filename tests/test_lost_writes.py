@@ -54,6 +54,7 @@ WRITES: dict[str, tuple[Status, Write]] = {
     "end": (Status.COLLECTING, lambda one: store.end(one, ended(one))),
     "ask_to_cancel": (Status.RUNNING, store.ask_to_cancel),
     "postpone": (Status.RUNNING, lambda one: store.postpone(one, DUE + 1)),
+    "visited": (Status.RUNNING, store.visited),
     "take_over": (Status.RUNNING, lambda one: store.take_over(one, DUE + 1)),
     "set_aside": (Status.RUNNING, lambda one: store.set_aside(one.task_id, DUE + 1)),
     "delivered": (Status.SUCCEEDED, lambda one: store.delivered(one, TOLD)),

@@ -197,7 +197,7 @@ def test_success_without_an_output_is_a_loss_that_may_have_been_billed_if_it_is_
 ) -> None:
     found = answer(**members)
     assert isinstance(found, Doubtful)
-    assert (found.word.reason, found.times, found.seconds) == (Reason.OUTPUT_LOST, 3, 0)
+    assert (found.word.reason, found.times, found.seconds) == (Reason.OUTPUT_LOST, 3, 60)
     assert found.word.reason.may_be_billed
 
 

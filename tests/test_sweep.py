@@ -6,7 +6,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import aws, recovery, store
+from darkroom import asking, aws, recovery, store
 from darkroom.driver import GRACE_MS
 from darkroom.errors import OutputUnavailable
 from darkroom.posting import LEASE_MARGIN_MS
@@ -208,13 +208,17 @@ def test_tasks_that_cannot_be_read_do_not_stand_in_the_way_for_ever(
 
 
 def test_a_task_that_nobody_could_carry_to_its_end_has_failed_at_last(
-    account: Account, wire: Wire, time: Clock, running: Task
+    account: Account, wire: Wire, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(asking, "answer", lambda _: 1 / 0)
     time.forward(3 * 3600)
     for _ in range(recovery.DRIVERS):
         assert sweep() == 1
-        task = account.task()
+        with pytest.raises(ZeroDivisionError):
+            call("poll", step(account.task()))
         time.forward(GRACE_MS / 1000 + 1)
+    assert sweep() == 1
+    task = account.task()
     assert (task.status, task.failure and task.failure.code) == (Status.COLLECTING, "internal")
     wire.on("POST", RECEIVER, httpx.Response(204))
     assert call("finalize", step(task))["next"] == "done"
@@ -230,6 +234,22 @@ def test_a_task_that_nobody_came_to_for_hours_is_asked_about_before_it_is_given_
     wire.on("GET", QUESTION, prediction("succeeded", output=OUTPUT))
     assert call("poll", step(account.task()))["next"] == "finalize"
     assert account.task().outputs == (OUTPUT,)
+
+
+def test_drivers_that_could_not_be_started_have_not_tried(
+    account: Account, wire: Wire, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "StartExecution")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.stepfunctions(), "start_execution", throttled)
+        for _ in range(80):
+            time.forward(GRACE_MS / 1000 + 1)
+            sweep()
+    task = account.task()
+    assert (task.status, task.failure, task.late) == (Status.RUNNING, None, 0)
+    assert task.generation > recovery.DRIVERS
 
 
 def test_a_task_that_ends_while_it_is_being_rescued_does_not_keep_the_others_from_rescue(

@@ -9,7 +9,10 @@ from collections.abc import Collection, Iterator
 from darkroom import items, task
 from darkroom.errors import Reason
 from darkroom.task import Delivery, Status, Task
-from tests.harness.expected import ODD_NUMBER
+from local.simulator.jobs import Job
+from local.simulator.pictures import draw
+from tests.harness.expected import ODD_NUMBER, ODD_PICTURES
+from tests.harness.invocation import Invocation
 from tests.harness.network import REBOUND, RECEIVER, digest
 from tests.harness.orders import Order
 from tests.harness.world import World
@@ -29,9 +32,12 @@ def violations(world: World, excuses: Collection[str] = ()) -> list[str]:
     """
     Sentences, each about something that must not be.
 
-    excuses: codes that a task may fail with in this world beside what its own order accounts for, and ODD_NUMBER.
+    excuses: codes that a task may fail with in this world beside what its own order accounts for, and what else
+    expected.py excuses.
     """
     found = [*world.failures, *world.network.trespasses, *_told(world)]
+    if sum(of_money(world).values()) != len(world.simulator.ledger.charges):
+        found.append("something was charged for that nobody has ordered")
     for order in world.orders:
         task_id = task.name(order.tenant, order.key)
         if task_id in world.task_ids():
@@ -103,6 +109,10 @@ def _of_end(world: World, order: Order, found: Task, excuses: Collection[str]) -
     allowed = set(excuses).union(*(codes for word, codes in FATES.items() if word in order.words.split()))
     if found.status is Status.CANCELED and not found.cancel:
         yield "it was canceled, and nobody had asked for that"
+    if found.status is Status.CANCELED and any(
+        job.phase(world.loop.time()) == "succeeded" for job in _jobs(world, order)
+    ):
+        yield "it was canceled, and the gateway has made it"
     if code == Reason.SUBMISSION_UNKNOWN.code and not _ambiguous(world, order, found.task_id):
         yield "its submission is called unknown, and nothing ambiguous had happened"
     elif found.status is Status.FAILED and code not in allowed | {Reason.SUBMISSION_UNKNOWN.code}:
@@ -118,9 +128,13 @@ def _of_end(world: World, order: Order, found: Task, excuses: Collection[str]) -
 
 def _ambiguous(world: World, order: Order, task_id: str) -> bool:
     """Whether nobody can know what became of a POST: who held a claim is gone, or its reply was not worth having."""
-    claims = [change.by for change in world.history[task_id] if change.item["status"]["S"] == Status.SUBMITTING]
+    claims = dict[str, Invocation]()
+    for change in world.history[task_id]:
+        if change.item["status"]["S"] == Status.SUBMITTING:
+            claims.setdefault(change.item["nonce"]["S"], change.by)
     posts = [post for post in world.network.posts if post.order == order.number]
-    return any(claimer.disturbed for claimer in claims) or not all(post.clean for post in posts)
+    last = list(claims.values())[-1:]
+    return any(claimer.disturbed for claimer in last) or not all(post.certain for post in posts[-1:])
 
 
 def _of_images(world: World, order: Order, found: Task, excuses: Collection[str]) -> Iterator[str]:
@@ -135,6 +149,9 @@ def _of_images(world: World, order: Order, found: Task, excuses: Collection[str]
         return
     if not found.images:
         yield "it succeeded, and has no image"
+    made = [hashlib.sha256(draw(output.sketch)).hexdigest() for job in _jobs(world, order) for output in job.outputs]
+    if made and ODD_PICTURES not in excuses and [image.sha256 for image in found.images] != made:
+        yield "its images are not those that the gateway has made for it"
     if len(found.images) != order.pictures and ODD_NUMBER not in excuses:
         yield f"it has {len(found.images)} images"
     # What a model's own words for the number are, we do not always know.
@@ -175,6 +192,13 @@ def _told(world: World) -> Iterator[str]:
             yield f"the history of {execution.name} tells {secret[0]!r}"
     if RECEIVER in json.dumps([execution.events for execution in world.engine.executions.values()]):
         yield "a history tells a webhook's address"
+
+
+def _jobs(world: World, order: Order) -> list[Job]:
+    """What the gateway has made, or is making, for an order."""
+    wanted = digest(order.prompt)
+    found = [each for each, charge in world.simulator.ledger.charges.items() if charge.prompt_sha256 == wanted]
+    return [job for each in found if (job := world.simulator.jobs.get(each))]
 
 
 def _charges(world: World, order: Order) -> int:

@@ -14,7 +14,7 @@ ORDERS = {
     "replicate": ("vectornode", Order(1, "black-forest-labs/flux-schnell", {"num_outputs": 2})),
     "fal": ("vectornode", Order(1, "fal-ai/flux/schnell", {"num_images": 2})),
     "gemini": ("google", Order(1, "google/nano-banana")),
-    "openai": ("openai", Order(1, "openai/gpt-image-2")),
+    "openai": ("openai", Order(1, "openai/gpt-image-2", {"n": 2})),
 }
 
 

@@ -44,11 +44,11 @@ class Watched(Protocol):
 
 @dataclass(frozen=True)
 class Post:
-    """A paid POST that reached the network: for which order, by whom, whether its reply was worth having."""
+    """A paid POST that reached the network: for which order, by whom, and whether its reply said something certain."""
 
     order: int
     by: Invocation
-    clean: bool
+    certain: bool
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ class Network:
         self._left[invocation] = timeout["read"]
         body = await request.aread()
         number = int(found[1]) if role == "create" and (found := PROMPT.search(body)) else None
-        clean = False
+        certain = False
         try:
             reply = await self._reply(request, host, body)
-            clean = fate is None and isinstance(reply, Reply) and not reply.scripted and reply.status < 500
+            certain = fate is None and _certain(reply)
             if fate is Mishap.KILLED_AFTER:
                 invocation.kill()
             if fate is Mishap.REPLY_LOST:
@@ -124,7 +124,7 @@ class Network:
             return await self._arrived(reply, timeout)
         finally:
             if number is not None:
-                self.posts.append(Post(number, invocation, clean))
+                self.posts.append(Post(number, invocation, certain))
 
     def _inspect(self, request: httpx.Request, host: str) -> None:
         if request.url.host != PUBLIC:
@@ -214,6 +214,13 @@ def _invocation() -> Invocation:
     found = current()
     assert found, "only handlers talk to the network"
     return found
+
+
+def _certain(reply: Reply | Lost) -> bool:
+    """Whether a reply to a POST says what became of it."""
+    if isinstance(reply, Lost):
+        return reply.how in ("refused", "unreachable", "untrusted")
+    return reply.status < 500 and not (reply.scripted and reply.status < 300)
 
 
 def _role(request: httpx.Request, host: str) -> str:

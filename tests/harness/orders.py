@@ -26,7 +26,7 @@ class Order:
     @property
     def pictures(self) -> int:
         """How many are asked for."""
-        return int(self.more.get("num_outputs", self.more.get("num_images", 1)))
+        return next((int(self.more[name]) for name in ("num_outputs", "num_images", "n") if name in self.more), 1)
 
     @property
     def prompt(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from darkroom import task
 from tests.conftest import event
-from tests.harness.expected import Expected, expected
+from tests.harness.expected import ALWAYS, Expected, expected
 from tests.harness.invariants import violations
 from tests.harness.invocation import Killed
 from tests.harness.mishaps import Effect, Mishap
@@ -134,7 +134,9 @@ def schedule(seed: int) -> Schedule:
     )
     outages = tuple(_outage(chance) for _ in range(chance.choice((0, 0, 0, 1))))
     known = [
-        one for one in expected() if not one.unlike and one.times == 1 and (dialect == "any" or dialect in one.dialects)
+        one
+        for one in expected()
+        if not one.unlike and one.times != ALWAYS and (dialect == "any" or dialect in one.dialects)
     ]
     faults = tuple(chance.choice(known) for _ in range(chance.choice((0, 0, 1, 1, 2))))
     manners: tuple[int | None, ...] = (*chance.choices((200, 500, 503, 302, None), k=chance.choice((0, 0, 1, 3))), 200)

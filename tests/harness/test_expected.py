@@ -19,5 +19,5 @@ def test_a_gateway_that_misbehaves_costs_nothing_twice_and_ends_as_expected(
 
 def test_the_table_has_every_switch_of_the_simulator() -> None:
     there = {(name, step) for name, switch in switches.SWITCHES.items() for step in switch.steps}
-    assert {(row.fault, row.step) for row in expected()} <= there
-    assert {row.fault for row in expected()} == set(switches.SWITCHES)
+    own = {(name, step) for name, switch in switches.SWITCHES.items() for step in switch.own}
+    assert own <= {(row.fault, row.step) for row in expected()} <= there

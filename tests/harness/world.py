@@ -134,16 +134,7 @@ class World:
 
     async def call(self, function: str, payload: Any) -> Any:
         """What a function answers. Raises what it raises, and Killed."""
-        module = importlib.import_module(function)
-        lifetime = self.stack.lifetimes[function]
-        end = clock.now() + round(lifetime * 1000)
-        context = _Context(function_name=function, end=end)
-        invocation = Invocation(function, lambda: module.handler(json.loads(json.dumps(payload)), context))
-        self._busy += 1
-        try:
-            return await invocation.run(lifetime)
-        finally:
-            self._busy -= 1
+        return await self._lived(self._begun(function, payload))
 
     def start(self, machine: str, name: str, document: dict[str, Any]) -> None:
         """Start an execution that nobody should have started."""
@@ -236,12 +227,32 @@ class World:
     def _rows(self) -> Any:
         return self.stack.tasks().values()
 
-    async def _called(self, function: str, sent: Event, order: Order) -> Reply:
+    def _begun(self, function: str, payload: Any) -> Invocation:
+        module = importlib.import_module(function)
+        lifetime = self.stack.lifetimes[function]
+        end = clock.now() + round(lifetime * 1000)
+        context = _Context(function_name=function, end=end)
+        return Invocation(function, lambda: module.handler(json.loads(json.dumps(payload)), context))
+
+    async def _lived(self, invocation: Invocation) -> Any:
+        self._busy += 1
         try:
-            answer = await self.call(function, sent)
+            return await invocation.run(self.stack.lifetimes[invocation.function])
+        finally:
+            self._busy -= 1
+
+    async def _called(self, function: str, sent: Event, order: Order) -> Reply:
+        invocation = self._begun(function, sent)
+        reply = Reply(order, None, {})
+        try:
+            answer = await self._lived(invocation)
             reply = Reply(order, answer["statusCode"], json.loads(answer["body"]))
-        except (Exception, Killed):
-            reply = Reply(order, None, {})
+        except Killed:
+            pass
+        except Exception as error:  # every error has an answer
+            self.failures.append(f"{function} raised {error!r}")
+        if reply.status is not None and reply.status >= 500 and not invocation.disturbed:
+            self.failures.append(f"{function} answered {reply.status}, and AWS was there: {reply.document}")
         self.replies.append(reply)
         return reply
 

@@ -42,7 +42,7 @@ def answer(task: Task) -> Answer:
     if (queue := dialects.queue(dialect)) is None:
         return _read(task, dialects.of(dialect))
     if (route := _route(task)) is None:
-        return Running()
+        return Running(heard=False)
     statuses = set[int]()
     for question in queue.questions(route, task.ticket or ""):
         try:

@@ -17,7 +17,7 @@ from darkroom.task import Status, Task
 
 #: Seconds for which a gateway may ask us not to ask.
 LONGEST_PAUSE = 5 * 60
-#: Milliseconds beyond its deadline for which a task waits for a gateway that cannot be asked: it may have finished.
+#: Milliseconds beyond its deadline for which a task waits for a gateway that cannot be asked, or is not believed yet.
 UNHEARD_MS = 15 * 60 * 1000
 
 logger = Logger(child=True)
@@ -31,6 +31,8 @@ def visit(task: Task, step: Step, *, until: int) -> tuple[Next, int]:
     """
     if driver.superseded(step, task):
         return "leave", 0
+    if step.turn == 0 and clock.now() >= task.deadline and not task.status.terminal:
+        task = store.visited(task) or task
     match task.status:
         case Status.ACCEPTED:
             found = _try_to_post(task, step, until)
@@ -98,8 +100,8 @@ def _ask(task: Task) -> tuple[Next, int]:
             doubt = _counted(task, word)
             if doubt["times"] >= times and clock.now() - doubt["since"] >= seconds * 1000:
                 return _hear(task, word)
-            late = f"The task's deadline passed. The gateway's last word, {doubt['times']} times so far: {word.message}"
-            wait = schedule.in_doubt(elapsed, times, seconds)
+            late = f"The task's deadline passed. The gateway's last word, said {doubt['times']} times: {word.message}"
+            last, wait = task.deadline + UNHEARD_MS, schedule.in_doubt(elapsed, times, seconds)
         case Running():
             late = "The gateway had not finished when the task's deadline passed."
             wait = max(schedule.following(elapsed), min(answer.pause, LONGEST_PAUSE))

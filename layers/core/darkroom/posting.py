@@ -196,13 +196,14 @@ def _accepted(claimed: Task, way: Way, reply: Reply) -> Task:
         logger.exception("the reply could not be staged", extra={"task_id": claimed.task_id})
         lost = f"The reply came, and could not be staged: {type(error).__name__}"
         return _unknown(claimed, _attempt(claimed, Verdict.UNKNOWN, lost, way, reply))
+    kept = None
     try:
         kept = store.keep_ticket(claimed, ticket, _attempt(claimed, Verdict.ACCEPTED, "", way, reply))
-    except Exception:
-        # What was paid for can be found by this, and by nothing else; a synchronous reply is found in staging.
-        told = {"task_id": claimed.task_id, "route": claimed.route, "ticket": ticket}
-        logger.error("an accepted request could not be written down", extra=told)
-        raise
+    finally:
+        if kept is None:
+            # What was paid for can be found by this, and by nothing else; a synchronous reply is found in staging.
+            told = {"task_id": claimed.task_id, "route": claimed.route, "ticket": ticket}
+            logger.error("an accepted request could not be written down", extra=told)
     return kept or claimed
 
 

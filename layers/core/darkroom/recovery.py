@@ -13,7 +13,7 @@ LIMIT = 25
 #: Milliseconds past its deadline after which a task can only be one whose driver crashes each time. Other drivers have
 #: given up by themselves by then: on the gateway at the deadline, and on its outputs an hour after it has spoken.
 HOPELESS_MS = 2 * 60 * 60 * 1000
-#: Drivers that have tried by then. Where fewer have, nobody has been there to try: AWS was away.
+#: Drivers that have come to it after its deadline by then. Where fewer have, it was AWS that was away.
 DRIVERS = 5
 
 logger = Logger(child=True)
@@ -49,12 +49,12 @@ def _rescue_overdue(task_id: str, now: int) -> bool:
         return False
     if (rescued := store.take_over(task, now + driver.GRACE_MS)) is None:
         return False
-    hopeless = now > rescued.deadline + HOPELESS_MS and rescued.generation > DRIVERS
+    hopeless = now > rescued.deadline + HOPELESS_MS and rescued.late >= DRIVERS
     if hopeless and not rescued.status.terminal and not rescued.failure:
         word = Failed(Reason.INTERNAL, "This task could not be carried to its end here. It has been logged.")
         rescued = store.hear(rescued, word, now + driver.GRACE_MS) or rescued
-    _restart(rescued)
     metrics.count(Fact.DELIVERY_LOST if rescued.status.terminal else Fact.DRIVER_LOST)
+    _restart(rescued)
     logger.warning("task had lost its driver", task_id=task_id, generation=rescued.generation, status=rescued.status)
     return True
 

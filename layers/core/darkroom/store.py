@@ -158,6 +158,12 @@ def postpone(task: Task, due: int) -> Task | None:
     return items.change(task, Attr("generation").eq(task.generation) & Attr("due").exists(), {"due": due})
 
 
+def visited(task: Task) -> Task | None:
+    """One more driver has come to this task after its deadline. None: another has counted itself meanwhile."""
+    alone = Attr("late").eq(task.late) if task.late else Attr("late").not_exists() | Attr("late").eq(0)
+    return items.change(task, alone, {"late": task.late + 1})
+
+
 def take_over(task: Task, due: int) -> Task | None:
     """The next generation, for a task that nobody came back to in time. None: somebody did, after all."""
     overdue = Attr("generation").eq(task.generation) & Attr("due").eq(task.due)

@@ -74,6 +74,7 @@ class Task:
     lease: until when the holder of the claim (`nonce`) may still be posting.
     attempts: what became of each POST (posting.py); at most one of them may have been accepted.
     doubt: a last word that is not believed yet: {"code", "since", "times"}, as it was said in a row.
+    late: drivers that have come to this task after its deadline.
     outputs, several: the gateway's last word, if it was Finished.
     missing: why outputs that the gateway offered are not among the images.
     news: the webhook's body but for what the caller sent, frozen when the task ended.
@@ -103,6 +104,7 @@ class Task:
     completed: int | None = None
     attempts: tuple[dict[str, Any], ...] = ()
     doubt: dict[str, Any] | None = None
+    late: int = 0
     outputs: tuple[str, ...] = ()
     several: bool = False
     failure: Failure | None = None

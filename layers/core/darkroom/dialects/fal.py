@@ -77,7 +77,7 @@ def answer(reply: Reply) -> Answer:
             return Failed(Reason.FILTERED, "All pictures were flagged (has_nsfw_concepts) and left out.")
         case None | "COMPLETED" if any(name in result for name in _PICTURES):
             lost = Failed(Reason.OUTPUT_LOST, "The gateway says that the request has been done, but gives no output.")
-            return Doubtful(lost, times=3)
+            return Doubtful(lost, times=3, seconds=60)
         case None:
             raise NoReply("neither a result nor a status")
         case status:

@@ -79,7 +79,7 @@ def _finished(prediction: dict[str, Any]) -> Answer:
     outputs = tuple(_files(output))
     if not outputs:
         lost = Failed(Reason.OUTPUT_LOST, "The gateway says that the prediction succeeded, but gives no output.")
-        return Doubtful(lost, times=3)
+        return Doubtful(lost, times=3, seconds=60)
     return Finished(outputs, several=not isinstance(output, str), seconds=_seconds(prediction))
 
 
