@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from darkroom import aws, posting, store
 from darkroom.task import Status, Task
-from tests.conftest import CREATE, Account, Clock, Context, Wire, call, document, prediction, step, submit
+from tests.conftest import CREATE, Account, Clock, Context, Wire, call, document, event, prediction, step, submit
 from tests.imagen import DRAWN, TOKAIFY, VECTORNODE, VECTORNODE_FAL, ask
 from tests.imagen import poll as visit
 
@@ -202,3 +202,33 @@ def test_a_reply_that_was_staged_is_found_though_its_ticket_could_not_be_written
     assert poll(account, 1) == ("finalize", 0)
     task: Task = account.task()
     assert (task.failure, len(task.outputs), len(wire.requests)) == (None, 1, 1)
+
+
+def test_a_claim_outlives_the_invocation_that_holds_it_by_half_a_minute(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", CREATE, prediction())
+    submit()
+    task = account.task()
+    assert task.lease == time.now + Context().remaining + 30_000
+
+
+@pytest.mark.parametrize(("remaining", "deadline"), [(28_000, 20.0), (21_500, 17.5)])
+def test_a_post_leaves_time_to_write_down_what_came_of_it(
+    account: Account, wire: Wire, time: Clock, remaining: int, deadline: float
+) -> None:
+    wire.on("POST", CREATE, prediction())
+    call("submit", event("submit"), Context(remaining=remaining))
+    assert wire.requests[0].extensions["timeout"]["read"] == pytest.approx(deadline)
+
+
+@pytest.mark.parametrize(("remaining", "deadline"), [(200_000, 150.0), (130_000, 100.0)])
+def test_a_picture_that_is_waited_for_leaves_time_to_be_staged(
+    account: Account, wire: Wire, time: Clock, remaining: int, deadline: float
+) -> None:
+    account.delete("gateways/vectornode")
+    account.put("gateways/tokaify", "tokaify-key")
+    wire.on("POST", TOKAIFY, DRAWN)
+    ask()
+    poll(account, remaining=remaining)
+    assert wire.requests[0].extensions["timeout"]["read"] == pytest.approx(deadline)

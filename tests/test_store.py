@@ -236,6 +236,36 @@ def test_why_there_was_no_post_is_on_record_and_takes_nothing_from_whoever_may_p
     assert store.remark(noted, NOWHERE) is None
 
 
+def test_an_entry_of_somebody_else_is_not_taken_for_ones_own() -> None:
+    seen = store.create(new())
+    kept(store.remark(seen, NOWHERE))
+    assert store.remark(seen, NOWHERE | {"at": NOW + 1}) is None
+
+
+def test_a_task_is_read_as_it_is_and_not_as_it_was() -> None:
+    """DynamoDB's reads lag behind unless one asks otherwise; what is decided by them would be decided twice."""
+    store.create(new())
+    asked = list[dict[str, Any]]()
+    client = aws.dynamodb()
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params)
+
+    client.meta.events.register("provide-client-params.dynamodb.GetItem", note)
+    try:
+        store.read(new().task_id)
+    finally:
+        client.meta.events.unregister("provide-client-params.dynamodb.GetItem", note)
+    assert [params["ConsistentRead"] for params in asked] == [True]
+
+
+def test_what_nobody_needs_to_come_back_to_is_not_made_due_again() -> None:
+    end = reached(Status.SUCCEEDED)
+    told = kept(store.delivered(end, TOLD))
+    store.set_aside(told.task_id, DUE)
+    assert store.read(told.task_id) == told
+
+
 def test_an_end_with_a_webhook_stays_due_until_it_has_been_told(time: Clock) -> None:
     end = reached(Status.SUCCEEDED)
     assert (end.images, end.delivery, end.due, end.news) == ((PICTURE, INERT), "pending", NOW + 185_000, '{"id": "t"}')
