@@ -132,3 +132,21 @@ def test_the_largest_order_with_many_long_outputs_fits_into_one_item(account: Ac
     call("poll", step(account.task()))
     assert finalize(account.task())["next"] == "done"
     assert (account.task().status, len(account.task().images)) == (Status.SUCCEEDED, 64)
+
+
+def test_slow_outputs_are_left_to_the_next_try_before_the_function_is_out_of_time(
+    account: Account, wire: Wire, time: Clock, running: Task
+) -> None:
+    def slowly(_: httpx.Request) -> httpx.Response:
+        time.forward(55)
+        return httpx.Response(200, content=picture())
+
+    links = [f"{OUTPUT}?{number}" for number in range(6)]
+    for link in links:
+        wire.on("GET", link, slowly)
+    wire.on("GET", QUESTION, prediction("succeeded", output=links))
+    call("poll", step(running))
+    with pytest.raises(OutputUnavailable):
+        finalize(account.task())
+    assert len(wire.sent("GET", OUTPUT)) == 5
+    assert account.task().status is Status.COLLECTING
