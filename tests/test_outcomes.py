@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from darkroom import catalogue, dialects, http, posting, store
-from darkroom.errors import NoReply
+from darkroom.errors import NoReply, Reason
 from darkroom.posting import Verdict
 from darkroom.task import Status, Task
 from darkroom.wire import Reply, Request
@@ -305,3 +305,9 @@ def test_a_request_that_has_failed_at_once_was_accepted_and_fails_by_the_usual_w
     failure = account.task().failure
     assert failure is not None
     assert (failure.code, failure.message, failure.may_be_billed) == ("gateway_failed", "NSFW", True)
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_relay_that_found_nobody_says_so_with_503_and_with_nothing_else(status: int) -> None:
+    found_nobody = Reply(status, {}, b'{"error": {"message": "no channel", "code": "model_not_found"}}')
+    assert posting.verdict(found_nobody, Reason.MODEL_UNAVAILABLE) is Verdict.UNKNOWN

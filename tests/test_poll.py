@@ -10,7 +10,6 @@ from darkroom import aws, store
 from darkroom.answer import Finished
 from darkroom.driver import GRACE_MS, LAST_TURN
 from darkroom.errors import Failure
-from darkroom.inquiry import UNHEARD_MS
 from darkroom.task import Status, Task
 from tests.conftest import (
     CREATE,
@@ -323,7 +322,7 @@ def test_a_gateway_that_cannot_be_asked_for_a_quarter_of_an_hour_more_is_given_u
 ) -> None:
     wire.on("GET", QUESTION, httpx.Response(503))
     wire.on("POST", CANCEL, httpx.ReadTimeout)
-    time.forward(HALF_AN_HOUR + UNHEARD_MS / 1000 - 5)
+    time.forward(HALF_AN_HOUR + 15 * 60 - 5)
     assert found(poll(running)) == ("wait", 6)
     time.forward(6)
     assert found(poll(running)) == ("finalize", 0)
