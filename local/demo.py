@@ -9,6 +9,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from local.cloud.errors import CloudError
+from local.cloud.machines.events import Event
 from local.cloud.machines.execution import Execution
 from local.installation import Installation
 from local.receiver import Receiver
@@ -47,6 +48,10 @@ def show(darkroom: Installation, folder: Path) -> None:
         task = _follow(darkroom, client, task, say)
         if task["status"] != "succeeded":
             raise CloudError(f"The task has {task['status']}: {task['error']}")
+
+        announced = _announced(darkroom, task["id"])
+        where = announced.detail["prediction"]["output"]
+        say("EventBridge", f"{announced.detail_type}, from {announced.source}: {where}")
 
         delivery = receiver.next()
         news = Webhook(darkroom.webhook_secret).verify(delivery.body.decode(), delivery.headers)
@@ -89,6 +94,11 @@ def _states(darkroom: Installation, task_id: str) -> list[str]:
     """The states that the task's driver has entered so far."""
     events = darkroom.cloud.history(_driver(darkroom, task_id).arn)
     return [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+
+
+def _announced(darkroom: Installation, task_id: str) -> Event:
+    """The event that has announced the task's end."""
+    return next(event for event in darkroom.cloud.events() if event.detail["prediction"]["id"] == task_id)
 
 
 def _fetch(link: str, folder: Path, name: str) -> Path:

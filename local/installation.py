@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tomllib
@@ -27,7 +28,7 @@ class Installation:
     Runs between `with` and its end. Raises CloudError, one sentence, when it cannot.
 
     speed: of the simulated gateways and of all waits; 1 is life. seed: of what the simulator draws by lot.
-    built, interpreter, image: run what `sam build` made; deaths: have functions die (see Cloud).
+    built, interpreter, image: run what `sam build` made; deaths: have functions die; tls: speak https (see Cloud).
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Installation:
         interpreter: str = sys.executable,
         image: Path | None = None,
         deaths: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._port, self._speed, self._seed = api_port, speed, seed
         self._built, self._interpreter, self._image, self._deaths = built, interpreter, image, deaths
+        self._tls = tls
         self._started = ExitStack()
 
     def __enter__(self) -> Self:
@@ -59,6 +62,7 @@ class Installation:
                     interpreter=self._interpreter,
                     image=self._image,
                     deaths=self._deaths,
+                    tls=self._tls,
                 )
             )
             self.api_url = self.cloud.api_url

@@ -12,6 +12,7 @@ import json
 import random
 import shutil
 import socket
+import ssl
 import sys
 import tempfile
 import threading
@@ -32,6 +33,7 @@ from local.cloud.functions.host import Functions, Python
 from local.cloud.http.server import HttpApi
 from local.cloud.machines.api import StepFunctions
 from local.cloud.machines.engine import Engine
+from local.cloud.machines.events import Event
 from local.cloud.machines.execution import Execution
 from local.cloud.permissions import Permissions
 from local.cloud.schedules import Schedules
@@ -47,6 +49,7 @@ class Cloud:
     `image`, the folder that stands for what Lambda's image holds (boto3, awslambdaric).
     `time_scale` shortens the waits of state machines and schedules; 0.01 makes a minute of 0.6 s.
     `logs` is where log streams go, a file each under the function's name; without one they go when the cloud goes.
+    `tls` is what the HTTP API speaks https with, as it does on AWS; without it, http.
     `deaths` is a folder by which a test has functions die (functions/deaths.py).
     """
 
@@ -64,6 +67,7 @@ class Cloud:
         image: Path | None = None,
         logs: Path | None = None,
         deaths: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.stack = stack
         self.outputs: dict[str, str] = {}
@@ -75,6 +79,7 @@ class Cloud:
         self._time_scale = time_scale
         self._given_logs = logs
         self._interpreter, self._image, self._simulator_url, self._deaths = interpreter, image, simulator_url, deaths
+        self._tls = tls
         self._account = f"{random.randrange(10**12):012d}"
         self._started = ExitStack()
 
@@ -116,8 +121,8 @@ class Cloud:
         self._wait(self.functions.start())
         started.callback(lambda: self._wait(self.functions.stop()))
 
-        api = HttpApi(_listen(self._api_port), self._account, self.functions.invoke)
-        self.api_url = f"http://{api.domain}"
+        api = HttpApi(_listen(self._api_port), self._account, self.functions.invoke, self._tls)
+        self.api_url = api.origin
         self._wait(api.start())
         started.callback(lambda: self._wait(api.stop()))
 
@@ -180,6 +185,10 @@ class Cloud:
     def history(self, execution_arn: str) -> list[dict[str, Any]]:
         """The events of an execution so far, as GetExecutionHistory has them, times in seconds since the epoch."""
         return list(self.engine.find(execution_arn).events)
+
+    def events(self) -> list[Event]:
+        """What state machines have put on EventBridge's default bus, the oldest first."""
+        return list(self.engine.bus.events)
 
     def log_lines(self, logical_id: str | None = None) -> Iterator[str]:
         """The log lines of one function or of all, process by process."""

@@ -17,7 +17,7 @@ import boto3
 
 from local.cloud.errors import CloudError
 from local.cloud.functions.host import Function, Functions
-from local.cloud.http import routes
+from local.cloud.http import cors, routes
 from local.cloud.http.server import HttpApi
 from local.cloud.inert import PROPERTIES, TYPES
 from local.cloud.intrinsics import Scope
@@ -100,7 +100,7 @@ class Deployment:
             raise CloudError("this type of resource is not known to the local cloud.")
         deployed = KINDS[kind](self, it)
         if kind == "AWS::ApiGatewayV2::Api":
-            scope.rewrite[f"https://{deployed.ref}.execute-api.{REGION}.amazonaws.com"] = f"http://{self.api.domain}"
+            scope.rewrite[f"https://{deployed.ref}.execute-api.{REGION}.amazonaws.com"] = self.api.origin
         if unknown := sorted(entry for entry in it.properties if f"{kind}.{entry}" not in PROPERTIES):
             raise CloudError(f"the local cloud does not know the property {', '.join(unknown)}.")
         return deployed
@@ -223,8 +223,10 @@ class Deployment:
         if self.api.api_id:
             raise CloudError("the local cloud has one HTTP API only.")
         api_id = _random(10)
-        self.api.serve(api_id, routes.read(it.take("Body")))
-        return Deployed(api_id, {"ApiEndpoint": f"http://{self.api.domain}"})
+        body = it.take("Body")
+        served = routes.read(body)
+        self.api.serve(api_id, served, cors.read(body, served))
+        return Deployed(api_id, {"ApiEndpoint": self.api.origin})
 
     def stage(self, it: Resource) -> Deployed:
         it.take("ApiId")

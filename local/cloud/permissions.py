@@ -98,7 +98,8 @@ def _resource(service: str, parameters: dict[str, Any]) -> str:
     match service:
         case "dynamodb":
             index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
-            return f"dynamodb:table/{parameters.get('TableName', '')}{index}"
+            table = parameters.get("TableName") or next(iter(parameters.get("RequestItems", {})), "")
+            return f"dynamodb:table/{table}{index}"
         case "ssm":
             return f"ssm:parameter{parameters.get('Name', '')}"
         case _:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.cloud import inert
@@ -28,7 +29,8 @@ def test_the_apis_address_is_the_local_one_wherever_the_template_writes_it(cloud
 
 
 def test_the_real_template_can_be_deployed(simulator: str) -> None:
-    with Cloud(REAL, "darkroom", simulator_url=simulator, parameters={"ImageRetentionDays": "30"}) as cloud:
+    given = {"ImageRetentionDays": "30", "CorsOrigins": "https://studio.example.com"}
+    with Cloud(REAL, "darkroom", simulator_url=simulator, parameters=given) as cloud:
         table = cloud.client("dynamodb").describe_table(TableName=cloud.outputs["TasksTable"])["Table"]
         assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} >= {"tenant", "due"}
         bucket = cloud.client("s3").get_bucket_lifecycle_configuration(Bucket=cloud.outputs["ImagesBucket"])
@@ -37,6 +39,9 @@ def test_the_real_template_can_be_deployed(simulator: str) -> None:
             cloud.client("ssm").get_parameter(Name="/darkroom/api-url")["Parameter"]["Value"] == cloud.outputs["ApiUrl"]
         )
         assert cloud.executions("Generation") == []
+        preflight = {"Origin": "https://studio.example.com", "Access-Control-Request-Method": "POST"}
+        answer = httpx.options(f"{cloud.api_url}/v1/predictions", headers=preflight)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, preflight["Origin"])
 
 
 def fails(tmp_path: Path, resources: str) -> str:

@@ -15,6 +15,7 @@ def request(**changes: Any) -> Request:
         "body": b"",
         "source_ip": "127.0.0.1",
         "domain": "127.0.0.1:8000",
+        "scheme": "http",
         "protocol": "HTTP/1.1",
     }
     return Request(**made | changes)

@@ -81,7 +81,7 @@ def test_a_route_knows_its_authorizer_and_none_means_none() -> None:
 @pytest.mark.parametrize(
     ("document", "word"),
     [
-        ({"x-amazon-apigateway-cors": {}}, "cors"),
+        ({"x-amazon-apigateway-policy": {}}, "policy"),
         ({"paths": {"/a": {"get": operation("f", requestBody={})}}}, "requestBody"),
         (
             {

@@ -27,6 +27,7 @@ class Request:
     body: bytes
     source_ip: str
     domain: str  # host:port of the local API
+    scheme: str  # https on AWS
     protocol: str  # HTTP/1.1
 
     @property
@@ -63,7 +64,7 @@ def event(request: Request, route_key: str, parameters: Mapping[str, str], api_i
         ("x-amzn-trace-id", f"Root=1-{int(now):08x}-{uuid.uuid4().hex[:24]}"),
         ("x-forwarded-for", request.source_ip),
         ("x-forwarded-port", port),
-        ("x-forwarded-proto", "http"),  # https on AWS
+        ("x-forwarded-proto", request.scheme),
     ]
     # x-forwarded-for is added to; a caller's word on the port and the protocol does not count.
     received = [entry for entry in request.headers if entry[0].lower() not in ("x-forwarded-port", "x-forwarded-proto")]

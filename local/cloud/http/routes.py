@@ -14,7 +14,8 @@ from local.cloud.errors import CloudError
 ANY = "x-amazon-apigateway-any-method"
 INTEGRATION = "x-amazon-apigateway-integration"
 AUTHORIZER = "x-amazon-apigateway-authorizer"
-BODY = {"openapi", "info", "paths", "components", "tags"}
+CORS = "x-amazon-apigateway-cors"
+BODY = {"openapi", "info", "paths", "components", "tags", CORS}
 OPERATION = {INTEGRATION, "security", "parameters", "responses"}
 INTEGRATION_FIELDS = {"httpMethod", "type", "uri", "payloadFormatVersion"}
 AUTHORIZER_FIELDS = {

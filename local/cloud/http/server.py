@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.htm
 import asyncio
 import json
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +15,7 @@ from aiohttp import web
 from local.cloud.errors import ApiError
 from local.cloud.functions.worker import Result
 from local.cloud.http.authorizer import Authorizer
+from local.cloud.http.cors import Cors
 from local.cloud.http.payload import Malformed, Request, Response, event, message, response
 from local.cloud.http.routes import Route
 from local.cloud.template import REGION
@@ -26,24 +28,31 @@ class HttpApi:
     """One API with its `$default` stage. It listens from the beginning; `serve` gives it routes."""
 
     def __init__(
-        self, listener: socket.socket, account: str, invoke: Callable[[str, bytes], Awaitable[Result]]
+        self,
+        listener: socket.socket,
+        account: str,
+        invoke: Callable[[str, bytes], Awaitable[Result]],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.listener = listener
         self.account = account
         self.domain = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.origin = f"{'https' if tls else 'http'}://{self.domain}"
+        self._tls = tls
         self.api_id = ""
         self.routes: list[Route] = []
+        self._cors: Cors | None = None
         self._invoke = invoke
         self._authorizer = Authorizer(invoke, time.monotonic)
         self._runner: web.ServerRunner | None = None
 
-    def serve(self, api_id: str, routes: list[Route]) -> None:
-        self.api_id, self.routes = api_id, routes
+    def serve(self, api_id: str, routes: list[Route], cors: Cors | None) -> None:
+        self.api_id, self.routes, self._cors = api_id, routes, cors
 
     async def start(self) -> None:
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0)
         await self._runner.setup()
-        await web.SockSite(self._runner, self.listener).start()
+        await web.SockSite(self._runner, self.listener, ssl_context=self._tls).start()
 
     async def stop(self) -> None:
         if self._runner:
@@ -60,6 +69,7 @@ class HttpApi:
             body=bytes(body),
             source_ip=incoming.remote or "",
             domain=self.domain,
+            scheme="https" if self._tls else "http",
             protocol=f"HTTP/{incoming.version.major}.{incoming.version.minor}",
         )
         answer = message(413, "Request Entity Too Large") if len(body) > MAX_BODY else await self._answer(request)
@@ -70,6 +80,8 @@ class HttpApi:
         return outgoing
 
     async def _answer(self, request: Request) -> Response:
+        if self._cors and (preflight := self._cors.preflight(request)):
+            return preflight
         for route in self.routes:
             parameters = route.match(request.method, request.path)
             if parameters is not None:
@@ -92,7 +104,10 @@ class HttpApi:
             made["requestContext"]["authorizer"] = {"lambda": admitted}
         try:
             result = await self._invoke(route.function, json.dumps(made).encode())
-            return message(500, "Internal Server Error") if result.error else response(result.payload)
+            if result.error:
+                return message(500, "Internal Server Error")
+            answer = response(result.payload)
+            return self._cors.shared(request, answer) if self._cors else answer
         except Malformed:
             return message(500, "Internal Server Error")
         except ApiError as refusal:

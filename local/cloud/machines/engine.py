@@ -13,6 +13,7 @@ from typing import Any
 
 from local.cloud.errors import ApiError, CloudError
 from local.cloud.machines.definition import Definition
+from local.cloud.machines.events import Bus
 from local.cloud.machines.execution import MAX_BYTES, Execution
 from local.cloud.machines.expressions import StateError
 from local.cloud.machines.integrations import Integrations, Invoke
@@ -23,10 +24,17 @@ NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 
 
 class Engine:
-    """All state machines of one cloud. Its methods belong to the event loop's thread."""
+    """All state machines of one cloud, and the bus for their events. Its methods belong to the event loop's thread."""
 
-    def __init__(self, invoke: Invoke, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
-        self.integrations = Integrations(invoke, self._start_from_task)
+    def __init__(
+        self,
+        invoke: Invoke,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        bus: Bus | None = None,
+    ) -> None:
+        self.bus = bus or Bus(clock)
+        self.integrations = Integrations(invoke, self._start_from_task, self.bus)
         self.clock = clock
         self.sleep = sleep
         self.machines: dict[str, Definition] = {}

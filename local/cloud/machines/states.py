@@ -116,7 +116,9 @@ class Walk:
         self._record(f"{kind}Scheduled", f"{details}ScheduledEventDetails", **described, input=text)
         self._record(f"{kind}Started")
         try:
-            result = await asyncio.wait_for(self.integrations.run(state["Resource"], arguments), timeout)
+            result = await asyncio.wait_for(
+                self.integrations.run(state["Resource"], arguments, self.execution), timeout
+            )
             output = as_json(result, "The result")
         except TimeoutError:
             error = StateError("States.Timeout", f"The task did not end within {timeout} seconds.")
