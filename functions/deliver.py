@@ -1,4 +1,4 @@
-"""One more attempt to tell a receiver how a task ended."""
+"""A task has ended and was announced: one attempt to tell its receiver, or an end to its story if it has none."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom import delivery, driver, store
+from darkroom.task import Delivery
 
 logger = Logger()
 
@@ -16,5 +17,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     task = store.read(step.task_id)
     if driver.superseded(step, task):
         return step.document("leave")
+    if task.delivery is Delivery.NONE:
+        store.settle(task)
     pause = delivery.attempt(task)
     return step.document("done") if pause is None else step.after(pause).document("wait")

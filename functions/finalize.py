@@ -1,11 +1,11 @@
-"""The gateway has spoken its last word: store the images, end the task, tell the caller."""
+"""The gateway has spoken its last word: store the images, end the task, and say what is to be announced."""
 
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import collection, delivery, driver, keys, store
+from darkroom import announcement, collection, driver, keys, settings, store
 
 logger = Logger()
 
@@ -19,6 +19,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return step.document("leave")
     if not task.status.terminal:
         task = collection.settle(task, keys.api_url())
+        if not task.status.terminal:  # another driver has heard another last word meanwhile, and ends it by that
+            return step.document("leave")
         logger.info("task ended", task_id=task.task_id, status=task.status, images=len(task.images))
-    pause = delivery.attempt(task)
-    return step.document("done") if pause is None else step.after(pause).document("deliver")
+    if task.due is None:
+        return step.document("done")
+    return step.after(0).document("deliver") | {"news": announcement.announcement(task, settings.images_bucket())}

@@ -1,46 +1,73 @@
-"""A caller asks about a task, cancels it, or fetches its images."""
+"""A caller asks about tasks, cancels one, or sees to its webhook."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import api, gallery, keys, links, store
-from darkroom.errors import NotFound
+from darkroom import api, listing, redelivery, store
+from darkroom.errors import NotEnded, NotFound, NoWebhook, ToldTooOften
+from darkroom.shapes import Deliveries, Prediction, Predictions
 from darkroom.task import Task
+
+Moment = Annotated[str, Query(json_schema_extra={"format": "date-time"})]
 
 logger = Logger()
 app = api.resolver()
 
 
+@app.get("/v1/predictions")
+@api.replies({200: Predictions}, NotFound)
+def list_predictions(
+    cursor: str | None = None,
+    created_after: Moment | None = None,
+    created_before: Moment | None = None,
+    source: Literal["web"] | None = None,
+) -> Response[str]:
+    """One's own predictions, the newest first, a hundred on a page; `next` leads to the next page."""
+    event = app.current_event
+    wanted = listing.Wanted.read(cursor, created_after, created_before, source)
+    tasks, after = listing.page(api.tenant(event), wanted)
+    following = f"{api.origin(event)}/v1/predictions?{after}" if after else None
+    shown = [api.prediction(task, event) for task in tasks]
+    return api.shown(200, {"previous": None, "next": following, "results": shown})
+
+
 @app.get("/v1/predictions/<task_id>")
+@api.replies({200: Prediction}, NotFound)
 def show(task_id: str) -> Response[str]:
+    """One prediction as it is now."""
     return _shown(_own(task_id))
 
 
 @app.post("/v1/predictions/<task_id>/cancel")
+@api.replies({200: Prediction}, NotFound)
 def cancel(task_id: str) -> Response[str]:
+    """Ask to cancel it. What the gateway says last decides; what has ended stays as it is."""
     task = _own(task_id)
     return _shown(store.ask_to_cancel(task) or store.read(task_id))
 
 
-@app.get("/v1/files/<task_id>/<name>")
-def file(task_id: str, name: str, signature: str = "") -> Response[str]:
-    if not links.genuine(signature, keys.link(), task_id, name):
-        raise NotFound("There is no such file, or its link is not complete.")
-    return api.sent(gallery.get(gallery.key(task_id, name)))
+@app.get("/v1/predictions/<task_id>/deliveries")
+@api.replies({200: Deliveries}, NotFound)
+def deliveries(task_id: str) -> Response[str]:
+    """How its webhook stands, and every attempt at it."""
+    return api.shown(200, redelivery.show(_own(task_id)))
 
 
-@app.get("/health")
-def health() -> dict[str, str]:
-    return {"status": "ok"}
+@app.post("/v1/predictions/<task_id>/redeliver")
+@api.replies({202: Deliveries}, NotFound, NotEnded, NoWebhook, ToldTooOften)
+def redeliver(task_id: str) -> Response[str]:
+    """Have its webhook sent again: the same body under the same id, now, and by the usual schedule if that fails."""
+    return api.shown(202, redelivery.show(redelivery.begin(_own(task_id))))
 
 
 def _own(task_id: str) -> Task:
     """The caller's own task; what is another tenant's is not there."""
-    task = store.read(task_id)
-    if task.tenant != api.tenant(app.current_event):
+    tenant, task = api.tenant(app.current_event), store.read(task_id)
+    if task.tenant != tenant:
         raise NotFound("There is no such task.")
     return task
 

@@ -204,6 +204,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     hands = Clock()
     monkeypatch.setattr(clock, "now", lambda: hands.now)
+    monkeypatch.setattr(clock, "sleep", hands.forward)
     return hands
 
 
@@ -241,11 +242,14 @@ def call(door: str, event: Event, context: Context | None = None) -> Any:
 
 
 def submit(
-    body: Any = None, *, model: str = MODEL, key: str = "order-1", tenant: str = "default", **headers: str
+    body: Any = None, *, model: str = MODEL, key: str | None = "order-1", tenant: str = "default", **headers: str
 ) -> dict[str, Any]:
     """What POST answers: the usual order, or `body`."""
     sent = event("submit", rawPath=f"/v1/models/{model}/predictions")
-    sent["headers"] |= {"idempotency-key": key, **headers}
+    sent["headers"] |= headers
+    sent["headers"].pop("idempotency-key", None)
+    if key is not None:
+        sent["headers"]["idempotency-key"] = key
     sent["requestContext"]["authorizer"]["lambda"]["tenant"] = tenant
     if body is not None:
         sent["body"] = body if isinstance(body, str) else json.dumps(body)
@@ -267,6 +271,13 @@ def document(answer: dict[str, Any]) -> dict[str, Any]:
 def step(task: Task, turn: int = 0, **changes: Any) -> Event:
     """What a driver hands to its functions."""
     return {"v": 1, "task_id": task.task_id, "generation": task.generation, "wait": 4, "turn": turn} | changes
+
+
+def conclude(task: Task, turn: int = 1) -> Event:
+    """What a driver gets after a task's last word: Finalize ends it, and once it is announced Deliver answers."""
+    assert call("finalize", step(task, turn))["next"] == "deliver"
+    answer: Event = call("deliver", step(task, turn))
+    return answer
 
 
 def prediction(status: str = "starting", **members: Any) -> httpx.Response:

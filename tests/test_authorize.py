@@ -1,5 +1,6 @@
 """Who is let in: functions/authorize.py, and the keys of darkroom/tenants.py."""
 
+import asyncio
 import json
 import secrets
 import zlib
@@ -8,7 +9,11 @@ from typing import Any
 import pytest
 
 from darkroom import aws, settings, tenants
-from tests.conftest import Account, Event, call, event
+from local.cloud.functions.worker import Result
+from local.cloud.http.authorizer import Authorizer
+from local.cloud.http.payload import Response
+from local.cloud.http.routes import AuthorizerRule
+from tests.conftest import Account, Event, call, event, template
 
 pytestmark = pytest.mark.usefixtures("account")
 REFUSED = {"isAuthorized": False}
@@ -21,6 +26,10 @@ def ask(authorization: str | None) -> Event:
         sent["headers"]["authorization"] = authorization
     answer: Event = call("authorize", sent)
     return answer
+
+
+async def invoke(_: str, payload: bytes) -> Result:
+    return Result(json.dumps(call("authorize", json.loads(payload))).encode())
 
 
 def forged(key_id: str, secret: str) -> str:
@@ -67,6 +76,62 @@ def test_garbage_is_refused_without_reading_anything(monkeypatch: pytest.MonkeyP
         assert ask(f"Bearer {garbage}") == REFUSED
     for header in (None, "", "Bearer", key, f"Basic {key}", f"Bearer{key}", f"Bearer {key} {key}", f"Bearer {key}\n?"):
         assert ask(header) == REFUSED
+
+
+def test_a_key_that_is_revoked_is_refused_and_the_tenants_others_are_not() -> None:
+    first, second = tenants.make_key("default"), tenants.make_key("default")
+    tenants.revoke(first)
+    assert ask(f"Bearer {first}") == REFUSED
+    assert ask(f"Bearer {second}") == {"isAuthorized": True, "context": {"tenant": "default"}}
+
+
+def test_a_revoked_key_is_refused_after_a_minute_and_not_a_second_later() -> None:
+    """Through the API's own memory of answers, as long as the template says."""
+    (scheme,) = template()["Resources"]["Api"]["Properties"]["Body"]["components"]["securitySchemes"].values()
+    kept = scheme["x-amazon-apigateway-authorizer"]["authorizerResultTtlInSeconds"]
+    rule = AuthorizerRule("Authorize", kept, (("header", "Authorization"),))
+    seconds = 0.0
+    memory = Authorizer(invoke, lambda: seconds)
+    key = tenants.make_key("default")
+    let_in = {"tenant": "default"}
+    sent = event("authorize")
+    sent["headers"]["authorization"] = f"Bearer {key}"
+    assert asyncio.run(memory.admit(rule, sent, "")) == let_in
+    tenants.revoke(key)
+    seconds = 59.9
+    assert asyncio.run(memory.admit(rule, sent, "")) == let_in
+    seconds = 60.0
+    refused = asyncio.run(memory.admit(rule, sent, ""))
+    assert isinstance(refused, Response)
+    assert refused.status == 403
+
+
+def test_a_key_is_looked_up_where_a_revocation_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that lags behind would be kept for another minute."""
+    key = tenants.make_key("default")
+    read = aws.dynamodb().get_item
+
+    def watched(**asked: Any) -> Any:
+        assert asked["ConsistentRead"] is True
+        return read(**asked)
+
+    monkeypatch.setattr(aws.dynamodb(), "get_item", watched)
+    assert ask(f"Bearer {key}") != REFUSED
+
+
+def test_nothing_that_could_match_is_left_of_a_revoked_key() -> None:
+    key = tenants.make_key("default")
+    tenants.revoke(key)
+    (item,) = aws.dynamodb().scan(TableName=settings.tenants_table())["Items"]
+    assert set(item) == {"id", "tenant", "created", "note", "revoked"}
+
+
+def test_a_key_of_the_first_version_lets_its_tenant_in() -> None:
+    key = tenants.make_key("default")
+    name = {"id": {"S": f"key#{key.split('_')[1]}"}}
+    aws.dynamodb().update_item(TableName=settings.tenants_table(), Key=name, UpdateExpression="REMOVE note")
+    assert ask(f"Bearer {key}") == {"isAuthorized": True, "context": {"tenant": "default"}}
+    assert [(one.tenant, one.note) for one in tenants.list_keys()] == [("default", "")]
 
 
 def test_a_key_that_was_deleted_is_refused() -> None:

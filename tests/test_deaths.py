@@ -105,16 +105,16 @@ STORIES = [
     drawn("Poll.s3.PutObject.after", pauses=1),
     drawn("Poll.store.keep_ticket.after"),
     drawn("Poll.s3.PutObject.after#2"),
-    # Finalize: the images are stored, the task ends, the caller is told.
+    # Finalize: the images are stored, the task ends.
     queued("Finalize.http.download.after"),
     queued("Finalize.s3.PutObject.after"),
     queued("Finalize.store.end.before"),
     queued("Finalize.store.end.after"),
-    queued("Finalize.http.webhook.after", told=2),
-    queued("Finalize.store.delivered.after"),
-    # Deliver goes on where the receiver has refused the first attempt.
-    queued("Deliver.http.webhook.after", refused=True, told=3),
-    queued("Deliver.store.delivered.after", refused=True, told=2),
+    # Deliver: the caller is told; again, where the first attempt was refused.
+    queued("Deliver.http.webhook.after", told=2),
+    queued("Deliver.store.delivered.after"),
+    queued("Deliver.http.webhook.after#2", refused=True, told=3),
+    queued("Deliver.store.undelivered.after", refused=True, told=2),
     # Sweep: a task that has lost its driver gets the next generation, and then its driver.
     queued("Submit.store.create.after", "Sweep.store.take_over.after", pauses=2),
     queued("Submit.store.create.after", "Sweep.states.StartExecution.after", pauses=1),
@@ -232,3 +232,5 @@ def test_a_task_outlives_the_death_of_a_function(story: Story, telling: Telling)
     ]
     assert (len(news), len(set(news))) == (story.told, 1)
     assert json.loads(news[0][1])["status"] == shown["status"]
+    announced = [each.detail["prediction"] for each in telling.darkroom.cloud.events()]
+    assert {each["status"] for each in announced if each["id"] == story.task_id} == {shown["status"]}

@@ -1,26 +1,48 @@
 """Telling a receiver again: functions/deliver.py, and the schedule of darkroom/delivery.py."""
 
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from darkroom import aws, settings
+from darkroom import aws, clock, settings
 from darkroom.driver import GRACE_MS
 from darkroom.errors import ForbiddenAddress
 from darkroom.task import Delivery, Task
-from tests.conftest import CREATE, RECEIVER, WEBHOOK_SECRET, Account, Clock, Event, Wire, call, order, step, submit
+from tests.conftest import (
+    CREATE,
+    RECEIVER,
+    WEBHOOK_SECRET,
+    Account,
+    Clock,
+    Event,
+    Wire,
+    call,
+    conclude,
+    order,
+    step,
+    submit,
+)
+
+#: The longest pause of the schedule, s.
+TEN_HOURS = 36_000
+
+
+@pytest.fixture(autouse=True)
+def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "chance", lambda: 0.0)
 
 
 @pytest.fixture
 def untold(account: Account, wire: Wire, time: Clock) -> Task:
-    """A task that has ended; the first attempt to say so, which finalize makes, has failed."""
+    """A task that has ended and was announced; the first attempt to tell its receiver has failed."""
     wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
     wire.on("POST", RECEIVER, httpx.Response(500))
     submit(order(webhook=RECEIVER))
-    assert call("finalize", step(account.task()))["wait"] == 5
+    assert conclude(account.task())["wait"] == 5
     return account.task()
 
 
@@ -113,7 +135,8 @@ def test_a_receiver_that_hangs_up_is_on_record(
     assert deliver(untold)["wait"] == 300
     record = account.task().deliveries[-1]
     assert (record["at"], record["ms"]) == (began, 14_000)
-    assert error.__name__ in record["error"]
+    assert record["error"].startswith("The receiver ")
+    assert "scripted" not in record["error"]
     assert "status" not in record
 
 
@@ -132,4 +155,86 @@ def test_a_receiver_that_says_much_has_taken_the_news_all_the_same(account: Acco
 def test_a_tenant_without_a_secret_is_on_record_and_tried_again(account: Account, wire: Wire, untold: Task) -> None:
     account.delete("tenants/default/webhook-secret")
     assert deliver(untold)["next"] == "wait"
-    assert "webhook-secret" in account.task().deliveries[-1]["error"]
+    assert account.task().deliveries[-1]["error"].startswith("This installation could not sign")
+
+
+@pytest.mark.parametrize(("chance", "wait"), [(0.0, 300), (0.5, 315), (0.9999, 329)])
+def test_a_pause_is_up_to_a_tenth_longer_by_chance_and_never_shorter(
+    account: Account, untold: Task, time: Clock, monkeypatch: pytest.MonkeyPatch, chance: float, wait: int
+) -> None:
+    monkeypatch.setattr(clock, "chance", lambda: chance)
+    assert deliver(untold)["wait"] == wait
+    assert account.task().due == time.now + wait * 1000 + GRACE_MS
+
+
+def test_chance_is_a_number_from_0_up_to_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    seen = [clock.chance() for _ in range(1000)]
+    assert 0 <= min(seen) < 0.1
+    assert 0.9 < max(seen) < 1
+    for digits, chance in (("0" * 32, 0.0), ("8" + "0" * 31, 0.5), ("f" * 32, 1 - 2**-52)):
+        monkeypatch.setattr(clock, "nonce", lambda digits=digits: digits)
+        assert clock.chance() == chance
+
+
+def after(time: Clock, seconds: int) -> str:
+    """A moment as HTTP writes it."""
+    return format_datetime(datetime.fromtimestamp(time.now / 1000 + seconds, UTC), usegmt=True)
+
+
+@pytest.mark.parametrize("status", [429, 503, 500, 302])
+@pytest.mark.parametrize("dated", [False, True], ids=["seconds", "date"])
+@pytest.mark.parametrize(
+    ("wish", "wait"),
+    [(1, 300), (299, 300), (301, 301), (7200, 7200), (TEN_HOURS, TEN_HOURS), (86_400, TEN_HOURS)],
+)
+def test_a_receiver_is_never_tried_earlier_than_it_asks_for(
+    account: Account, wire: Wire, time: Clock, untold: Task, status: int, dated: bool, wish: int, wait: int
+) -> None:
+    asked = after(time, wish) if dated else str(wish)
+    wire.on("POST", RECEIVER, httpx.Response(status, headers={"retry-after": asked}))
+    assert deliver(untold)["wait"] == wait
+    assert account.task().due == time.now + wait * 1000 + GRACE_MS
+
+
+def test_receivers_that_ask_for_the_same_pause_are_not_all_tried_at_its_end(
+    account: Account, wire: Wire, untold: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "chance", lambda: 0.5)
+    wire.on("POST", RECEIVER, httpx.Response(429, headers={"retry-after": "1000"}))
+    assert deliver(untold)["wait"] == 1050
+
+
+@pytest.mark.parametrize("asked", ["soon", "-5", "", "Thu, 99 Foo", "nan", "1e3"])
+def test_a_wish_that_is_none_changes_nothing(account: Account, wire: Wire, untold: Task, asked: str) -> None:
+    wire.on("POST", RECEIVER, httpx.Response(503, headers={"retry-after": asked}))
+    assert deliver(untold)["wait"] == 300
+
+
+def test_the_last_attempt_is_the_last_whatever_the_receiver_asks_for(
+    account: Account, wire: Wire, time: Clock, untold: Task
+) -> None:
+    wire.on("POST", RECEIVER, httpx.Response(503, headers={"retry-after": "60"}))
+    while (answer := deliver(untold))["next"] == "wait":
+        time.forward(answer["wait"])
+    assert (account.task().delivery, len(account.task().deliveries)) == (Delivery.GIVEN_UP, 8)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (httpx.Response(503, text="i-0abc of 10.0.0.7 is draining", headers={"server": "inside"}), None),
+        (httpx.ReadTimeout, "The receiver did not answer within 15 seconds."),
+        (httpx.RemoteProtocolError, "The receiver broke off, or does not speak HTTP."),
+        (httpx.ConnectError, "The receiver could not be reached: ConnectError on the way to shop.example.com."),
+    ],
+    ids=["a page", "late", "no HTTP", "nobody"],
+)
+def test_the_record_says_whose_fault_it_was_and_nothing_that_the_receiver_said(
+    account: Account, wire: Wire, untold: Task, answer: Any, words: str | None
+) -> None:
+    wire.on("POST", RECEIVER, answer)
+    deliver(untold)
+    record = account.task().deliveries[-1]
+    assert record.get("error") == words
+    assert set(record) == {"at", "ms", "error" if words else "status"}

@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 
 from darkroom import aws, clock, collection, settings, store
 from darkroom.answer import Failed
+from darkroom.driver import GRACE_MS
 from darkroom.errors import OutputUnavailable, Reason
 from darkroom.task import Delivery, Status, Task
 from tests.conftest import (
@@ -31,6 +32,7 @@ from tests.conftest import (
     Event,
     Wire,
     call,
+    conclude,
     document,
     event,
     order,
@@ -77,7 +79,7 @@ def test_a_picture_is_stored_as_what_its_bytes_say(
 ) -> None:
     content = picture(64, 48, kind)
     wire.on("GET", OUTPUT, httpx.Response(200, content=content, headers={"content-type": "text/html"}))
-    assert finalize(collecting)["next"] == "done"
+    assert finalize(collecting)["next"] == "deliver"
     sha256 = hashlib.sha256(content).hexdigest()
     key = f"images/{collecting.task_id}/0-{sha256[:16]}.{extension}"
     stored = aws.s3().head_object(Bucket=account.bucket, Key=key)
@@ -148,12 +150,12 @@ def test_the_end_and_its_pending_webhook_are_one_write(
     monkeypatch.setattr(aws.dynamodb(), "update_item", written)
     wire.on("GET", OUTPUT, PNG)
     wire.on("POST", RECEIVER, half_way)
-    finalize(collecting)
+    conclude(collecting)
     assert account.task().delivery is Delivery.DELIVERED
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "canceled"])
-def test_every_ending_is_announced_as_the_caller_would_see_it(
+def test_every_end_is_told_as_the_caller_would_see_it(
     account: Account, wire: Wire, running: Task, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     class Then(datetime):
@@ -163,7 +165,7 @@ def test_every_ending_is_announced_as_the_caller_would_see_it(
 
     monkeypatch.setattr("standardwebhooks.webhooks.datetime", Then)
     wire.on("GET", OUTPUT, PNG)
-    assert finalize(finish(account, wire, status=status, output=OUTPUT, error="words"))["next"] == "done"
+    assert conclude(finish(account, wire, status=status, output=OUTPUT, error="words"))["next"] == "done"
     (news,) = wire.sent("POST", RECEIVER)
     seen = shown(account.task())
     assert Webhook(WEBHOOK_SECRET).verify(news.content, dict(news.headers)) == seen
@@ -197,7 +199,7 @@ def test_an_output_that_cannot_be_had_is_left_for_later(
     assert account.task() == collecting
     assert wire.sent("POST", RECEIVER) == []
     wire.on("GET", OUTPUT, PNG)
-    assert finalize(collecting)["next"] == "done"
+    assert finalize(collecting)["next"] == "deliver"
 
 
 @pytest.mark.parametrize("answers", [BAD_OUTPUTS["404"], BAD_OUTPUTS["cut short"]], ids=["404", "cut short"])
@@ -206,7 +208,7 @@ def test_an_output_that_could_not_be_had_for_an_hour_is_lost(
 ) -> None:
     wire.on("GET", OUTPUT, *answers)
     time.forward(3601)
-    assert finalize(collecting)["next"] == "done"
+    assert conclude(collecting)["next"] == "done"
     task = account.task()
     assert task.failure is not None
     assert (task.status, task.failure.code, task.failure.may_be_billed) == (Status.FAILED, "output_lost", True)
@@ -220,7 +222,7 @@ def test_two_redirects_are_followed_and_no_third(account: Account, wire: Wire, c
     with pytest.raises(OutputUnavailable):
         finalize(collecting)
     wire.on("GET", hosts[2], PNG)
-    assert finalize(collecting)["next"] == "done"
+    assert finalize(collecting)["next"] == "deliver"
     assert wire.sent("GET", hosts[3]) == []
 
 
@@ -287,36 +289,51 @@ def test_a_small_picture_that_cannot_be_decoded_is_no_bomb(wire: Wire, collectin
         finalize(collecting)
 
 
-def test_a_task_that_nobody_wants_to_hear_of_is_over_at_once(account: Account, wire: Wire, time: Clock) -> None:
+def test_a_task_that_nobody_wants_to_hear_of_is_over_when_it_has_been_announced(
+    account: Account, wire: Wire, time: Clock
+) -> None:
     wire.on("POST", CREATE, prediction())
     wire.on("GET", OUTPUT, PNG)
     submit()
-    assert finalize(finish(account, wire, output=OUTPUT))["next"] == "done"
+    assert finalize(finish(account, wire, output=OUTPUT))["next"] == "deliver"
+    (item,) = aws.dynamodb().scan(TableName=settings.tasks_table())["Items"]
+    assert (item["due"]["N"], "expires" in item) == (str(time.now + GRACE_MS), False)
+    time.forward(7)
+    assert call("deliver", step(account.task(), 1))["next"] == "done"
     (item,) = aws.dynamodb().scan(TableName=settings.tasks_table())["Items"]
     assert item["expires"]["N"] == str(time.now // 1000 + 90 * 86_400)
     assert {"due", "due_shard"}.isdisjoint(item)
     assert account.task().delivery is Delivery.NONE
 
 
-def test_finalizing_again_changes_nothing(account: Account, wire: Wire, collecting: Task) -> None:
+def test_finalizing_again_changes_nothing_and_announces_the_same(
+    account: Account, wire: Wire, time: Clock, collecting: Task
+) -> None:
     wire.on("GET", OUTPUT, PNG)
-    finalize(collecting)
+    first = finalize(collecting)
     ended = account.task()
-    assert finalize(collecting)["next"] == "done"
+    time.forward(100)
+    assert finalize(collecting) == first
     assert account.task() == ended
-    assert len(wire.sent("POST", RECEIVER)) == len(wire.sent("GET", OUTPUT)) == 1
+    assert len(wire.sent("GET", OUTPUT)) == 1
 
 
-def test_a_receiver_that_is_not_there_is_told_later(account: Account, wire: Wire, collecting: Task) -> None:
+def test_who_ends_a_task_tells_its_caller_nothing(account: Account, wire: Wire, collecting: Task) -> None:
     wire.on("GET", OUTPUT, PNG)
-    wire.on("POST", RECEIVER, httpx.ConnectError)
     answer = finalize(collecting)
-    assert (answer["next"], answer["wait"]) == ("deliver", 5)
+    assert (answer["next"], answer["wait"]) == ("deliver", 0)
     assert (account.task().status, account.task().delivery) == (Status.SUCCEEDED, Delivery.PENDING)
+    assert (account.task().deliveries, wire.sent("POST", RECEIVER)) == ((), [])
+
+
+def test_what_is_over_is_not_announced_again(account: Account, wire: Wire, collecting: Task) -> None:
+    wire.on("GET", OUTPUT, PNG)
+    conclude(collecting)
+    assert finalize(collecting) == step(collecting, 1, next="done")
 
 
 def test_a_driver_that_another_has_replaced_stores_nothing(account: Account, wire: Wire, collecting: Task) -> None:
-    assert finalize(collecting, generation=0)["next"] == "leave"
+    assert finalize(collecting, generation=0) == step(collecting, 1, generation=0, next="leave")
     assert account.files() == {}
     assert account.task() == collecting
 
@@ -337,7 +354,7 @@ def test_a_success_carries_no_failure_of_another_driver(account: Account, wire: 
         return httpx.Response(200, content=picture())
 
     wire.on("GET", OUTPUT, outrun)
-    finalize(collecting)
+    assert finalize(collecting)["next"] == "leave"
     assert account.task().status is Status.COLLECTING, "the other driver will end it"
     finalize(account.task())
     assert account.task().status is Status.FAILED
@@ -347,7 +364,7 @@ def test_large_metadata_does_not_keep_a_task_from_ending(account: Account, wire:
     wire.on("POST", CREATE, prediction())
     wire.on("GET", OUTPUT, httpx.Response(200, content=picture()))
     submit(order(webhook=RECEIVER, metadata={"note": "a" * 210_000}))
-    assert finalize(finish(account, wire, output=OUTPUT))["next"] == "done"
+    assert conclude(finish(account, wire, output=OUTPUT))["next"] == "done"
     assert json.loads(wire.sent("POST", RECEIVER)[0].content)["metadata"] == {"note": "a" * 210_000}
 
 

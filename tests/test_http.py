@@ -191,6 +191,23 @@ def test_a_reply_is_read_up_to_the_cap_and_not_beyond(serve: Serve) -> None:
     fails(OutputUnavailable, lambda: fetch(cap=999))
 
 
+@pytest.mark.parametrize(
+    "talk",
+    [
+        drip(HEAD, b"\r\n"),
+        say(HEAD, b"Content-Length: 9000\r\n\r\n", b"no more"),
+        say(HEAD, b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\n", b"not so at"),
+        say(HEAD, b"\r\n", *[bytes(100_000)] * 50),
+    ],
+    ids=["late", "broken", "not what it says", "endless"],
+)
+def test_a_body_that_nobody_needs_may_be_endless_broken_or_late(serve: Serve, talk: Talk) -> None:
+    serve(talk)
+    reply = http.send(POST, deadline=1.0, cap=64_000, cut=True)
+    assert reply.status == 200
+    assert len(reply.body) < 200_000
+
+
 def test_a_whole_reply_is_kept_though_the_connection_ends_badly(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: http.Public) -> None:
         raise OSError("the other side was faster")

@@ -1,15 +1,18 @@
-"""Pictures that go into a request, by reference to the inbox: darkroom/inbox.py, through the doors."""
+"""Pictures that go into a request, by reference to the inbox or to a file uploaded: darkroom/inbox.py, by the doors."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
 from darkroom import aws
-from tests.conftest import GATEWAY, Account, Clock, Wire, document, prediction, submit
+from tests.conftest import GATEWAY, ORIGIN, Account, Clock, Event, Wire, document, prediction, submit
 from tests.imagen import KONTEXT, KONTEXT_URL, PICTURE
+from tests.test_uploads import NOBODY, faults, uploaded
 
 
 def test_a_picture_of_the_inbox_is_lent_by_a_fresh_link_at_the_moment_of_the_post(
@@ -65,3 +68,59 @@ def test_an_order_refers_to_no_more_files_than_can_be_looked_at(account: Account
     assert "refers to 21 files" in document(answer)["detail"]
     wire.on("POST", f"{GATEWAY}/models/somebody/something/predictions", prediction())
     assert submit({"input": {"prompt": "a cat", "images": [cat] * 30}}, model="somebody/something")["statusCode"] == 201
+
+
+def order(image: Any, *, tenant: str = "default") -> Event:
+    return submit({"input": {"prompt": "a cat", "image": image}}, model=KONTEXT, tenant=tenant)
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: {"deep": [[one]]}])
+def test_an_uploaded_file_is_lent_by_a_fresh_link_at_the_moment_of_the_post(
+    account: Account, wire: Wire, time: Clock, wrap: Callable[[Any], Any]
+) -> None:
+    address = uploaded()
+    wire.on("POST", KONTEXT_URL, prediction())
+    answer = order(wrap(address))
+    assert document(answer)["input"]["image"] == wrap(address), "callers see what they sent"
+    (link,) = re.findall(r'"(https://[^"]*X-Amz-Signature[^"]*)"', wire.requests[0].content.decode())
+    assert urlsplit(link).path == f"/uploads/default/{address.rpartition('/')[2]}"
+    assert dict(parse_qsl(urlsplit(link).query))["X-Amz-Expires"] == "3600"
+    assert ORIGIN.encode() not in wire.requests[0].content
+
+
+def test_an_uploaded_file_has_all_names_of_our_host(account: Account, wire: Wire, time: Clock) -> None:
+    address = uploaded()
+    wire.on("POST", KONTEXT_URL, prediction())
+    order(address.replace("darkroom.example.com", "images.example.com:8443").replace("https", "http"))
+    assert b"X-Amz-Signature" in wire.requests[0].content
+
+
+@pytest.mark.parametrize("tenant", ["default", "acme"])
+def test_an_order_for_a_file_that_is_not_there_or_not_ours_costs_nothing(
+    account: Account, wire: Wire, tenant: str
+) -> None:
+    address = f"{ORIGIN}/v1/files/{NOBODY}" if tenant == "default" else uploaded()
+    assert faults(order([address], tenant=tenant)) == {"input.image": f"there is no file {address}"}
+    assert (account.tasks(), wire.requests) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["{}/v1/files/short.png", "{}/v1/files/" + NOBODY + "/0-a.png?signature=a", "{}/v1/files/" + NOBODY + "?a", "{}/x"],
+)
+def test_what_only_looks_like_an_uploaded_file_is_handed_on(
+    account: Account, wire: Wire, time: Clock, address: str
+) -> None:
+    wire.on("POST", KONTEXT_URL, prediction())
+    order(address.format(ORIGIN))
+    assert json.loads(wire.requests[0].content)["input"]["input_image"] == address.format(ORIGIN)
+
+
+def test_who_repeats_an_upload_and_its_order_under_one_key_gets_the_same_task(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", KONTEXT_URL, prediction())
+    answers = [order(uploaded(name)) for name in ("blob_1", "blob_2")]
+    assert [answer["statusCode"] for answer in answers] == [201, 200]
+    assert document(answers[0])["id"] == document(answers[1])["id"]
+    assert len(wire.requests) == 1

@@ -57,8 +57,10 @@ WRITES: dict[str, tuple[Status, Write]] = {
     "visited": (Status.RUNNING, store.visited),
     "take_over": (Status.RUNNING, lambda one: store.take_over(one, DUE + 1)),
     "set_aside": (Status.RUNNING, lambda one: store.set_aside(one.task_id, DUE + 1)),
+    "settle": (Status.COLLECTING, lambda one: store.settle(kept(store.end(one, ended(one, delivery=Delivery.NONE))))),
     "delivered": (Status.SUCCEEDED, lambda one: store.delivered(one, TOLD)),
     "undelivered": (Status.SUCCEEDED, lambda one: store.undelivered(one, TOLD, DUE + 1)),
+    "redeliver": (Status.SUCCEEDED, lambda one: store.redeliver(one, DUE + 2)),
     "give_up": (Status.SUCCEEDED, lambda one: store.give_up(one, TOLD)),
 }
 
@@ -97,7 +99,7 @@ def test_a_write_whose_reply_was_lost_has_been_made_once_and_is_known_for_ones_o
     before = reached(status, "disturbed")
     with lost_replies(aws.dynamodb(), "PutItem") as puts, lost_replies(aws.dynamodb(), "UpdateItem") as updates:
         after = write(before)
-    assert len(puts) + len(updates) == (4 if name == "trust" else 2)
+    assert len(puts) + len(updates) == (4 if name in ("trust", "settle") else 2)
     if name == "create":
         assert (after, updates) == (new("another"), [])
         return
@@ -146,7 +148,7 @@ def life(account: Account, wire: Wire, time: Clock) -> Task:
     wire.on("GET", OUTPUT, httpx.Response(200, content=picture()))
     wire.on("POST", RECEIVER, httpx.Response(503), httpx.Response(204))
     task_id = document(submit(order(webhook=RECEIVER)))["id"]
-    for door, seconds in (("poll", 2), ("poll", 4), ("poll", 4), ("finalize", 1), ("deliver", 5)):
+    for door, seconds in (("poll", 2), ("poll", 4), ("poll", 4), ("finalize", 1), ("deliver", 0), ("deliver", 5)):
         time.forward(seconds)
         call(door, step(store.read(task_id), 1))
     return store.read(task_id)

@@ -81,7 +81,7 @@ def test_a_bucket_that_refuses_delays_the_end_and_loses_nothing(
     with pytest.raises(ClientError):
         finalize(three)
     assert (account.task(), wire.sent("POST", RECEIVER)) == (three, [])
-    assert finalize(three)["next"] == "done"
+    assert finalize(three)["next"] == "deliver"
     files = account.files()
     for image in account.task().images:
         assert hashlib.sha256(files[image.key]).hexdigest() == image.sha256
@@ -130,7 +130,7 @@ def test_the_largest_order_with_many_long_outputs_fits_into_one_item(account: Ac
     assert submit(body)["statusCode"] == 201
     time.forward(4)
     call("poll", step(account.task()))
-    assert finalize(account.task())["next"] == "done"
+    assert finalize(account.task())["next"] == "deliver"
     assert (account.task().status, len(account.task().images)) == (Status.SUCCEEDED, 64)
 
 

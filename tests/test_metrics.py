@@ -23,6 +23,7 @@ from tests.conftest import (
     Context,
     Wire,
     call,
+    conclude,
     event,
     order,
     picture,
@@ -73,7 +74,7 @@ def poll(account: Account, turn: int = 0) -> str:
 
 
 def finish(account: Account) -> None:
-    call("finalize", step(account.task()))
+    conclude(account.task())
 
 
 def test_nothing_is_counted_while_all_goes_well(
@@ -126,7 +127,7 @@ def test_a_lost_reply_is_counted_when_its_task_ends(
     assert poll(account) == "finalize"
     assert told() == []
     for _ in range(2):
-        finish(account)
+        call("finalize", step(account.task()))
     assert told() == [(Fact.SUBMISSION_UNKNOWN, 1, {"gateway": "vectornode"})]
 
 
@@ -188,8 +189,10 @@ def test_a_webhook_that_is_given_up_is_counted(
 def test_what_had_lost_its_driver_or_its_delivery_is_counted(
     account: Account, wire: Wire, time: Clock, told: Callable[[], Told]
 ) -> None:
-    wire.on("POST", CREATE, prediction(), httpx.Response(422, json={"detail": PROMPT}))
+    wire.on("POST", CREATE, httpx.Response(422, json={"detail": PROMPT}), prediction())
+    wire.on("POST", RECEIVER, httpx.Response(500))
     sent()
+    finish(account)
     submit(order(webhook=RECEIVER), key="order-2")
     time.forward((Context().remaining + 30_000 + GRACE_MS) / 1000 + 1)
     assert call("sweep", event("sweep")) == {"rescued": 2}

@@ -2,12 +2,13 @@
 
 import io
 import re
+from typing import Any
 
 import pytest
 
 import operate
 from darkroom import aws, catalogue, keys, settings
-from tests.conftest import Account, call, event
+from tests.conftest import Account, Clock, call, event
 
 
 class Operator:
@@ -36,16 +37,30 @@ def run(account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     return Operator(account.stack, monkeypatch, capsys)
 
 
+class Pages:
+    """A paginator whose pages hold one item each."""
+
+    def __init__(self, whole: Any) -> None:
+        self._whole = whole
+
+    def paginate(self, **asked: Any) -> Any:
+        return self._whole.paginate(**asked, PaginationConfig={"PageSize": 1})
+
+
 def kind(account: Account, parameter: str) -> str:
     return aws.ssm().get_parameter(Name=f"/{account.stack}/{parameter}")["Parameter"]["Type"]
 
 
-def tenant_of(printed: str) -> str | None:
-    """The tenant whom the printed key lets in."""
+def printed_key(printed: str) -> str:
     found = re.search(r"^API key: +(\S+)$", printed, re.MULTILINE)
     assert found
+    return found[1]
+
+
+def tenant_of(printed: str) -> str | None:
+    """The tenant whom the printed key lets in."""
     sent = event("authorize")
-    sent["headers"]["authorization"] = f"Bearer {found[1]}"
+    sent["headers"]["authorization"] = f"Bearer {printed_key(printed)}"
     tenant: str | None = call("authorize", sent).get("context", {}).get("tenant")
     return tenant
 
@@ -121,6 +136,72 @@ def test_nobody_gets_a_key_for_a_tenant_that_is_not_there(run: Operator) -> None
     assert (status, out) == (1, "")
     assert "operate.py tenant nobody" in err
     assert aws.dynamodb().scan(TableName=settings.tenants_table())["Count"] == 0
+
+
+def test_keys_are_listed_with_all_that_tells_them_apart_and_without_the_key(run: Operator, time: Clock) -> None:
+    first = printed_key(run("tenant", "shop")[1])
+    time.forward(3600)
+    second = printed_key(run("api-key", "shop", "--note", "the night shift")[1])
+    other = printed_key(run("tenant", "other")[1])
+    time.forward(86400)
+    run("revoke-key", first)
+    status, out, err = run("api-keys")
+    assert (status, err) == (0, "")
+    assert [re.split(r"  +", line) for line in out.splitlines()] == [
+        ["id", "tenant", "made", "revoked", "note"],
+        [other.split("_")[1], "other", "2026-11-20 13:00Z"],
+        [first.split("_")[1], "shop", "2026-11-20 12:00Z", "2026-11-21 13:00Z"],
+        [second.split("_")[1], "shop", "2026-11-20 13:00Z", "the night shift"],
+    ]
+    assert not any(key.split("_")[2][:16] in out for key in (first, second, other))
+    assert run("api-keys", "other")[1].splitlines()[1:] == [out.splitlines()[1]]
+
+
+def test_more_keys_than_a_page_of_the_table_holds_are_all_listed(
+    run: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("tenant", "shop")
+    whole = aws.dynamodb().get_paginator
+    monkeypatch.setattr(aws.dynamodb(), "get_paginator", lambda name: Pages(whole(name)))
+    run("api-key", "shop")
+    assert len(run("api-keys", "shop")[1].splitlines()) == 3
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the whole key", "its id"])
+def test_a_key_that_is_revoked_lets_nobody_in_and_others_still_do(run: Operator, whole: bool) -> None:
+    first, second = run("tenant", "shop")[1], run("api-key", "shop")[1]
+    key = printed_key(first)
+    status, out, err = run("revoke-key", key if whole else key.split("_")[1])
+    assert (status, err, key.split("_")[1] in out, "60 seconds" in out) == (0, "", True, True)
+    assert (tenant_of(first), tenant_of(second)) == (None, "shop")
+
+
+def test_a_key_that_is_revoked_twice_was_revoked_when_it_was(run: Operator, time: Clock) -> None:
+    key = printed_key(run("tenant", "shop")[1])
+    run("revoke-key", key)
+    listed = run("api-keys")[1]
+    time.forward(3600)
+    assert run("revoke-key", key)[0] == 0
+    assert run("api-keys")[1] == listed
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("aaaaaaaa", "There is no API key 'aaaaaaaa'."),
+        ("shop", "neither the id of an API key"),
+        ("key#aaaaaaaa", "neither the id of an API key"),
+        ("darkroom_aaaaaaaa_0", "neither the id of an API key"),
+        ("", "neither the id of an API key"),
+    ],
+)
+def test_what_is_no_key_cannot_be_revoked(run: Operator, name: str, sentence: str) -> None:
+    _, made, _ = run("tenant", "shop")
+    status, out, err = run("revoke-key", name)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert sentence in err
+    assert tenant_of(made) == "shop"
+    assert len(run("api-keys")[1].splitlines()) == 2
 
 
 @pytest.mark.parametrize("words", [[], ["api-key"], ["gateway-keys", "replicate"]], ids=str)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import ValidationError
 
-from darkroom.errors import BodyTooLarge, InvalidOrder, MalformedBody
-from darkroom.order import BODY_CAP, DEPTH_CAP, PROMPT_CAP, Order, faults, idempotency_key, literal_json
+from darkroom.errors import BodyTooLarge, MalformedBody
+from darkroom.order import BODY_CAP, DEPTH_CAP, PROMPT_CAP, Order, faults, literal_json
 from tests.conftest import RECEIVER, order
 
 JSON = some.recursive(
@@ -176,28 +176,6 @@ def test_a_fault_names_its_field_and_does_not_repeat_what_was_sent(field: str) -
 def test_all_faults_are_found_at_once() -> None:
     assert {fault["field"].split(".")[0] for fault in found(SECRETS)} == set(SECRETS)
     assert [fault["field"] for fault in found([])] == ["body"]
-
-
-@pytest.mark.parametrize(
-    ("header", "key"),
-    [
-        (None, None),
-        ("order-1", "order-1"),
-        ('"order-1"', "order-1"),
-        ("  order-1 ", "order-1"),
-        ('a"b', 'a"b'),
-        ("~!" * 127 + "x", "~!" * 127 + "x"),
-    ],
-)
-def test_an_idempotency_key_is_taken_with_or_without_quotes(header: str | None, key: str | None) -> None:
-    assert idempotency_key(header) == key
-
-
-@pytest.mark.parametrize("header", ["", " ", '"', '""', '" "', "a b", "a\tb", "a\x7f", "ä", "x" * 256])
-def test_an_idempotency_key_that_could_be_mistaken_is_refused(header: str) -> None:
-    with pytest.raises(InvalidOrder) as caught:
-        idempotency_key(header)
-    assert [fault["field"] for fault in caught.value.more["errors"]] == ["Idempotency-Key"]
 
 
 def test_a_number_without_end_is_no_number() -> None:

@@ -49,7 +49,7 @@ TASKS = {
 TASKS = {status: replace(task, status=status) for status, task in TASKS.items()}
 
 
-def show(task: Task) -> dict[str, Any]:
+def show(task: Task) -> Any:
     return predictions.show(task, ORIGIN, LINK_KEY)
 
 
@@ -140,7 +140,18 @@ def test_a_failure_says_whether_to_try_again_and_whether_it_may_be_billed() -> N
     shown = show(TASKS[Status.FAILED])
     assert (shown["error"], shown["error_code"]) == ("NSFW content detected.", "gateway_failed")
     assert (shown["retryable"], shown["may_be_billed"], shown["output"]) == (True, False, None)
-    assert shown["metrics"] == {"total_time": 4.002}
+    assert shown["metrics"] == {"total_time": 4.002, "image_count": 0}
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_to_whoever_has_waited_all_that_has_not_ended_is_starting(task: Task) -> None:
+    told = predictions.show(task, ORIGIN, LINK_KEY, waited=True)["status"]
+    assert told == (show(task)["status"] if task.status.terminal else "starting")
+
+
+def test_a_version_that_was_asked_for_is_shown_beside_its_model() -> None:
+    shown = show(replace(TASK, model="lucataco/remove-bg:95fcc2a26d38"))
+    assert (shown["model"], shown["version"]) == ("lucataco/remove-bg", "95fcc2a26d38")
 
 
 def test_an_input_is_in_the_webhook_byte_for_byte() -> None:

@@ -23,6 +23,7 @@ from tests.conftest import (
     Context,
     Wire,
     call,
+    conclude,
     document,
     event,
     order,
@@ -164,11 +165,21 @@ def test_two_that_store_at_once_store_the_same_and_one_ends_the_task(
 ) -> None:
     content = httpx.Response(200, content=picture())
     others = meanwhile(wire, "GET", OUTPUT, lambda: call("finalize", step(collecting, 1)), content)
-    assert call("finalize", step(collecting, 1))["next"] == "done"
-    assert [other["next"] for other in others] == ["done"]
+    mine = call("finalize", step(collecting, 1))
+    assert mine["next"] == "deliver"
+    assert others == [mine], "both announce the same"
     task = account.task()
-    assert (task.status, task.delivery) == (Status.SUCCEEDED, Delivery.DELIVERED)
+    assert (task.status, task.delivery) == (Status.SUCCEEDED, Delivery.PENDING)
     assert set(account.files()) == {task.images[0].key, f"images/{task.task_id}/task.json"}
+
+
+def test_two_that_tell_at_once_say_the_same(account: Account, wire: Wire, time: Clock, collecting: Task) -> None:
+    wire.on("GET", OUTPUT, httpx.Response(200, content=picture()))
+    call("finalize", step(collecting, 1))
+    taken = httpx.Response(204)
+    others = meanwhile(wire, "POST", RECEIVER, lambda: call("deliver", step(collecting, 1)), taken)
+    assert [call("deliver", step(collecting, 1))["next"], *(other["next"] for other in others)] == ["done"] * 2
+    assert account.task().delivery is Delivery.DELIVERED
     assert len({one.headers["webhook-id"] + one.content.decode() for one in wire.sent("POST", RECEIVER)}) == 1
 
 
@@ -242,7 +253,7 @@ def test_a_secret_that_is_changed_between_two_attempts_signs_the_next_one_within
     name = f"/{account.stack}/tenants/default/webhook-secret"
     secrets = [WEBHOOK_SECRET, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"]
     wire.on("POST", RECEIVER, httpx.Response(503), httpx.Response(204))
-    call("finalize", step(collecting, 1))
+    conclude(collecting)
     aws.ssm().put_parameter(Name=name, Value=secrets[1], Type="SecureString", Overwrite=True)
     monkeypatch.setattr("aws_lambda_powertools.utilities.parameters.base.datetime", Later)
     call("deliver", step(store.read(collecting.task_id), 1))

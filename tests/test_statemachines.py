@@ -16,6 +16,7 @@ from darkroom.task import Task
 from local.cloud.errors import ApiError
 from local.cloud.machines.definition import parse
 from local.cloud.machines.engine import Engine
+from local.cloud.machines.events import Bus, Entry
 from local.cloud.machines.execution import MAX_EVENTS, Execution
 from tests.conftest import (
     CREATE,
@@ -37,11 +38,29 @@ from tests.test_template import FUNCTIONS, MACHINES, RESOURCES, states
 
 ARN = "arn:aws:states:us-east-1:1:stateMachine:Generation"
 NAMES = ("Poll", "Finalize", "Deliver")
+#: What Finalize has to announce.
+NEWS = {"tenant": "default", "bucket": "images", "prediction": {"id": "a" * 26, "status": "succeeded"}}
 #: What comes after the name of a step is the same in each: ids and small numbers.
 FIRST = Step("a" * 26, 1, 4).document()
 
 
-def run(answer: Callable[[str, Event], Event], name: str = "generation", first: Event = FIRST) -> Execution:
+class Deaf(Bus):
+    """A bus that does not take what is put on it, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(lambda: 0.0)
+        self.times = times
+
+    async def put(self, entries: list[Entry], by: Execution) -> Event:
+        self.times -= 1
+        if self.times >= 0:
+            return {"Entries": [{"ErrorCode": "InternalFailure"}], "FailedEntryCount": 1}
+        return await super().put(entries, by)
+
+
+def run(
+    answer: Callable[[str, Event], Event], name: str = "generation", first: Event = FIRST, bus: Bus | None = None
+) -> Execution:
     """A whole execution, which waits for nothing. answer: what a function returns, by its name."""
 
     async def invoke(function: str, payload: bytes) -> tuple[bytes, str | None]:
@@ -56,10 +75,10 @@ def run(answer: Callable[[str, Event], Event], name: str = "generation", first: 
         await asyncio.sleep(0)
 
     async def to_the_end() -> Execution:
-        engine = Engine(invoke, lambda: 0.0, sleep)
+        engine = Engine(invoke, lambda: 0.0, sleep, bus)
         arns = {each: f"arn:aws:lambda:us-east-1:1:function:{each}" for each in NAMES}
         text = (ROOT / "statemachines" / f"{name}.asl.yaml").read_text()
-        engine.add(ARN, parse(text, {**arns, "Delivery": ARN, "Partition": "aws"}, name))
+        engine.add(ARN, parse(text, {**arns, "Delivery": ARN, "Partition": "aws", "Stack": "darkroom"}, name))
         execution = engine.start(ARN, "one", json.dumps(first))
         while execution.status == "RUNNING":
             await asyncio.sleep(0)
@@ -155,10 +174,66 @@ def test_what_travels_is_small_whatever_the_task_holds(account: Account, wire: W
     (first,) = account.executions().values()
     time.forward(4)
     steps = [first, call("poll", step(account.task()))]
-    steps += [call("finalize", steps[-1]), call("deliver", step(account.task()))]
+    finalized = call("finalize", steps[-1])
+    assert len(json.dumps(finalized.pop("news"))) < 10_000
+    steps += [finalized, call("deliver", step(account.task()))]
     for each in steps:
         assert each.keys() <= {"v", "task_id", "generation", "wait", "turn", "next"}
         assert len(json.dumps(each)) < 200
+
+
+def an_end(told: str = "done") -> Callable[[str, Event], Event]:
+    """What the functions answer when a task has come to its end, and the receiver is told for the first time."""
+    next_state = {"Poll": "finalize", "Finalize": "deliver", "Deliver": told}
+
+    def answer(function: str, event: Event) -> Event:
+        more = {"news": NEWS} if function == "Finalize" else {}
+        return {**event, "next": next_state[function], **more}
+
+    return answer
+
+
+def entered(execution: Execution, state: str) -> list[Event]:
+    """The input of a state, each time that the execution entered it."""
+    found = [event["stateEnteredEventDetails"] for event in execution.events if "stateEnteredEventDetails" in event]
+    return [json.loads(each["input"]) for each in found if each["name"] == state]
+
+
+def test_an_end_is_announced_on_the_default_bus_under_the_stacks_name() -> None:
+    bus = Deaf(0)
+    execution = run(an_end(), bus=bus)
+    (announced,) = bus.events
+    assert (announced.source, announced.detail_type, announced.detail) == ("darkroom.darkroom", "Task succeeded", NEWS)
+    assert announced.resources == (execution.arn, ARN)
+
+
+def test_the_caller_is_told_after_the_announcement_and_the_news_travels_no_further() -> None:
+    execution = run(an_end(), bus=Deaf(3))
+    assert execution.status == "SUCCEEDED"
+    (told,) = entered(execution, "Tell the caller")
+    assert told == FIRST | {"next": "deliver"}
+    assert "news" not in json.dumps(execution.output)
+
+
+def test_an_end_that_cannot_be_announced_is_left_to_the_sweeper_and_nobody_is_told() -> None:
+    bus = Deaf(7)
+    execution = run(an_end(), bus=bus)
+    assert (execution.status, execution.error) == ("FAILED", "EventBridge.FailedEntry")
+    assert (bus.times, bus.events, entered(execution, "Tell the caller")) == (0, [], [])
+
+
+@pytest.mark.parametrize("next_state", ["leave", "done"])
+def test_what_another_driver_ends_and_what_is_over_is_not_announced(next_state: str) -> None:
+    bus = Deaf(0)
+    answers = {"Poll": "finalize", "Finalize": next_state}
+    assert run(lambda function, event: {**event, "next": answers[function]}, bus=bus).status == "SUCCEEDED"
+    assert bus.events == []
+
+
+def test_a_receiver_that_did_not_take_the_news_is_tried_again_by_another_machine() -> None:
+    execution = run(an_end("wait"), bus=Deaf(0))
+    (started,) = entered(execution, "Keep trying to tell the caller")
+    assert started == FIRST | {"next": "wait"}
 
 
 def seconds(function: str) -> float:
@@ -169,7 +244,7 @@ def test_a_function_has_more_time_than_all_that_it_waits_for() -> None:
     longest = {
         "Submit": max(posting.ENOUGH_S, posting.POST_S + posting.RESERVE_S),
         "Poll": max(posting.ENOUGH_TO_DRAW_S, posting.DRAW_S + posting.STAGE_S),
-        "Finalize": collection.COLLECT_MS / 1000 + delivery.ATTEMPT_S,
+        "Finalize": collection.COLLECT_MS / 1000,
         "Deliver": delivery.ATTEMPT_S,
     }
     assert all(seconds(name) > longest[name] for name in longest)

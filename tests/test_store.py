@@ -286,10 +286,19 @@ def expiry(one: Task) -> int | None:
 def test_an_item_may_be_deleted_only_when_its_end_has_been_told(time: Clock) -> None:
     ninety_days = time.now // 1000 + 90 * 86_400
     quiet = reached(Status.COLLECTING, "quiet", webhook=None)
-    assert expiry(kept(store.end(quiet, ended(quiet, delivery=Delivery.NONE, news=None)))) == ninety_days
+    assert store.settle(quiet) is None, "it has not ended"
+    quiet = kept(store.end(quiet, ended(quiet, delivery=Delivery.NONE)))
+    assert expiry(quiet) is None
+    assert quiet.due is not None
+    assert expiry(kept(store.settle(quiet))) == ninety_days
     assert store.read(quiet.task_id).due is None
+    time.forward(86_400)
+    assert store.settle(quiet) is None
+    assert expiry(quiet) == ninety_days
+    time.forward(-86_400)
     loud = reached(Status.FAILED, "loud")
     assert expiry(loud) is None
+    assert store.settle(loud) is None, "its receiver is still to be told"
     assert expiry(kept(store.give_up(loud, TOLD))) == ninety_days
 
 

@@ -21,6 +21,7 @@ from tests.conftest import (
     Context,
     Wire,
     call,
+    conclude,
     event,
     order,
     prediction,
@@ -98,11 +99,33 @@ def test_a_task_with_a_living_driver_is_left_to_it(account: Account, wire: Wire,
     assert list(account.executions()) == [running.task_id]
 
 
-def test_a_task_that_has_ended_and_was_not_announced_gets_a_delivery(account: Account, wire: Wire, time: Clock) -> None:
+@pytest.mark.parametrize("webhook", [RECEIVER, None], ids=["with a webhook", "without"])
+def test_a_task_that_has_ended_and_may_not_have_been_announced_gets_a_driver(
+    account: Account, wire: Wire, time: Clock, webhook: str | None
+) -> None:
     wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
     wire.on("POST", RECEIVER, httpx.Response(204))
-    submit(order(webhook=RECEIVER))
+    submit(order(webhook=webhook) if webhook else None)
+    assert account.task().status is Status.FAILED
     time.forward(OVERDUE)
+    assert sweep() == 1
+    assert account.executions("delivery") == {}
+    started = account.executions()[f"{account.task().task_id}-2"]
+    finalized = call("finalize", call("poll", started))
+    assert (finalized["next"], finalized["news"]["prediction"]["status"]) == ("deliver", "failed")
+    assert call("deliver", finalized)["next"] == "done"
+    time.forward(OVERDUE)
+    assert sweep() == 0
+
+
+def test_a_task_whose_receiver_was_tried_was_announced_and_gets_a_delivery(
+    account: Account, wire: Wire, time: Clock
+) -> None:
+    wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
+    wire.on("POST", RECEIVER, httpx.Response(500), httpx.Response(204))
+    submit(order(webhook=RECEIVER))
+    conclude(account.task())
+    time.forward(OVERDUE + 60)
     assert sweep() == 1
     ((name, started),) = account.executions("delivery").items()
     assert name == f"{account.task().task_id}-2"
@@ -220,8 +243,7 @@ def test_a_task_that_nobody_could_carry_to_its_end_has_failed_at_last(
     assert sweep() == 1
     task = account.task()
     assert (task.status, task.failure and task.failure.code) == (Status.COLLECTING, "internal")
-    wire.on("POST", RECEIVER, httpx.Response(204))
-    assert call("finalize", step(task))["next"] == "done"
+    call("finalize", step(task))
     assert account.task().status is Status.FAILED
 
 

@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from darkroom import errors
+from local.cloud.http.routes import CORS
+from local.cloud.intrinsics import Scope
+from local.cloud.template import parameter_values, read, translate
 from tests.conftest import ROOT, template
 from tests.test_architecture import DOORS, HOUSE, imports, room
 
@@ -56,12 +59,12 @@ def test_every_door_has_its_event() -> None:
     assert {file.stem for file in (ROOT / "events").glob("*.json")} == {file.stem for file in DOORS.glob("*.py")}
 
 
-def test_only_links_and_health_are_open() -> None:
+def test_only_links_health_and_the_apis_document_are_open() -> None:
     paths = RESOURCES["Api"]["Properties"]["Body"]["paths"]
     opened = {
         path for path, methods in paths.items() for method in methods.values() if method["security"] == [{"NONE": []}]
     }
-    assert opened == {"/health", "/v1/files/{task_id}/{name}"}
+    assert opened == {"/health", "/openapi.json", "/v1/files/{task_id}/{name}"}
     assert all(method.get("security") for methods in paths.values() for method in methods.values())
 
 
@@ -77,6 +80,54 @@ def test_the_routes_of_the_template_are_those_of_the_doors() -> None:
         for method, path in re.findall(r'@app\.(get|post|put|delete)\("([^"]+)"\)', file.read_text())
     }
     assert routed == served
+
+
+def cors(origins: str | None) -> dict[str, Any] | None:
+    """What the API allows pages, for a value of the parameter, as CloudFormation makes it."""
+    given = {} if origins is None else {"CorsOrigins": origins}
+    made = translate(read(ROOT / "template.yaml"), given)
+    names = parameter_values(made["Parameters"], given)
+    body = {CORS: made["Resources"]["Api"]["Properties"]["Body"][CORS]}
+    found: dict[str, Any] | None = Scope(names, conditions=made["Conditions"]).resolve(body).get(CORS)
+    return found
+
+
+@pytest.mark.parametrize("origins", [None, ""])
+def test_pages_in_browsers_may_not_call_unless_the_operator_says_so(origins: str | None) -> None:
+    assert cors(origins) is None
+
+
+def test_pages_of_the_origins_that_the_operator_names_may_send_and_read_what_callers_need() -> None:
+    allowed = cors("https://studio.example.com,http://localhost:5173")
+    assert allowed
+    assert allowed["allowOrigins"] == ["https://studio.example.com", "http://localhost:5173"]
+    assert {"authorization", "content-type", "idempotency-key", "prefer", "cancel-after"} <= set(
+        allowed["allowHeaders"]
+    )
+    assert {"idempotent-replayed", "location", "preference-applied", "retry-after"} <= set(allowed["exposeHeaders"])
+    methods = {name.upper() for path in RESOURCES["Api"]["Properties"]["Body"]["paths"].values() for name in path}
+    assert set(allowed["allowMethods"]) == methods
+    assert "allowCredentials" not in allowed, "cookies are nobody's key"
+
+
+@pytest.mark.parametrize(
+    ("origins", "accepted"),
+    [
+        ("", True),
+        ("*", True),
+        ("https://a.example.com", True),
+        ("https://a.example.com,http://localhost:5173", True),
+        ("https://*", True),
+        ("https://a.example.com/", False),
+        ("https://a.example.com, https://b.example.com", False),
+        ("a.example.com", False),
+        ("https://a.example.com,", False),
+        ("*,https://a.example.com", False),
+    ],
+)
+def test_origins_that_no_browser_would_send_are_refused_when_deploying(origins: str, accepted: bool) -> None:
+    pattern = TEMPLATE["Parameters"]["CorsOrigins"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, origins)) is accepted
 
 
 def test_an_authorizers_answer_is_kept_for_a_minute_under_the_authorization_header_alone() -> None:
@@ -150,7 +201,10 @@ def test_a_machine_may_do_just_what_its_states_do(name: str) -> None:
     called = [substitutions[found] for found in re.findall(r"Resource: \$\{(\w+)\}$", definition, re.MULTILINE)]
     started = [substitutions[found] for found in re.findall(r"StateMachineArn: \$\{(\w+)\}", definition)]
     granted = {statement["Action"]: statement["Resource"] for statement in statements(f"{name}Role")}
-    wanted = {"lambda:InvokeFunction": called, "states:StartExecution": started}
+    bus = {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"}
+    announced = [bus] if ":::events:putEvents" in definition else []
+    wanted = {"lambda:InvokeFunction": called, "states:StartExecution": started, "events:PutEvents": announced}
+    assert {action for action, resources in wanted.items() if resources} == set(granted)
     for action, resources in wanted.items():
         allowed = granted.get(action, [])
         assert (allowed if isinstance(allowed, list) else [allowed]) == resources

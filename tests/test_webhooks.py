@@ -52,8 +52,17 @@ def validate(request: Request, secret: str, tolerance: int = 300) -> None:
     Webhooks.validate(request=received(request), secret=WebhookSigningSecret(key=secret), tolerance=tolerance)
 
 
+def test_during_an_overlap_a_receiver_believes_it_with_either_secret() -> None:
+    request = webhooks.request(ended(), (ANOTHER_SECRET, WEBHOOK_SECRET), NOW)
+    alone = [webhooks.request(ended(), (secret,), NOW) for secret in (ANOTHER_SECRET, WEBHOOK_SECRET)]
+    assert request.headers["webhook-signature"].split(" ") == [each.headers["webhook-signature"] for each in alone]
+    for secret in (ANOTHER_SECRET, WEBHOOK_SECRET):
+        validate(request, secret)
+        Webhook(secret).verify(request.body, dict(request.headers))
+
+
 def test_the_news_goes_to_the_receiver_as_json() -> None:
-    request = webhooks.request(ended(), WEBHOOK_SECRET, NOW)
+    request = webhooks.request(ended(), (WEBHOOK_SECRET,), NOW)
     assert (request.method, request.url) == ("POST", RECEIVER)
     assert request.headers["content-type"] == "application/json"
     assert json.loads(request.body) == predictions.show(ended(), ORIGIN, LINK_KEY)
@@ -61,17 +70,17 @@ def test_the_news_goes_to_the_receiver_as_json() -> None:
 
 
 def test_a_receiver_that_knows_standard_webhooks_believes_it() -> None:
-    request = webhooks.request(ended(), WEBHOOK_SECRET, NOW)
+    request = webhooks.request(ended(), (WEBHOOK_SECRET,), NOW)
     assert Webhook(WEBHOOK_SECRET).verify(request.body, dict(request.headers)) == json.loads(request.body)
 
 
 def test_a_receiver_that_was_written_for_replicate_believes_it() -> None:
-    validate(webhooks.request(ended(), WEBHOOK_SECRET, NOW), WEBHOOK_SECRET)
+    validate(webhooks.request(ended(), (WEBHOOK_SECRET,), NOW), WEBHOOK_SECRET)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "body", "secret"])
 def test_nobody_believes_what_was_tampered_with(name: str) -> None:
-    request, secret = webhooks.request(ended(), WEBHOOK_SECRET, NOW), WEBHOOK_SECRET
+    request, secret = webhooks.request(ended(), (WEBHOOK_SECRET,), NOW), WEBHOOK_SECRET
     match name:
         case "secret":
             secret = ANOTHER_SECRET
@@ -88,7 +97,7 @@ def test_nobody_believes_what_was_tampered_with(name: str) -> None:
 
 
 def test_every_attempt_has_the_same_id_and_body_and_its_own_time() -> None:
-    first, second = (webhooks.request(ended(), WEBHOOK_SECRET, moment) for moment in (NOW - 5000, NOW))
+    first, second = (webhooks.request(ended(), (WEBHOOK_SECRET,), moment) for moment in (NOW - 5000, NOW))
     assert first.body == second.body
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == f"msg_{ended().task_id}"
     times = [int(each.headers["webhook-timestamp"]) for each in (first, second)]
@@ -99,13 +108,13 @@ def test_every_attempt_has_the_same_id_and_body_and_its_own_time() -> None:
 
 
 def test_a_timestamp_is_the_second_that_has_begun() -> None:
-    request = webhooks.request(ended(), WEBHOOK_SECRET, 1_795_176_000_999)
+    request = webhooks.request(ended(), (WEBHOOK_SECRET,), 1_795_176_000_999)
     assert request.headers["webhook-timestamp"] == "1795176000"
     validate(request, WEBHOOK_SECRET, tolerance=10**10)
 
 
 def test_what_is_signed_holds_no_dot_but_those_between_its_parts() -> None:
-    headers = webhooks.request(ended(), WEBHOOK_SECRET, NOW).headers
+    headers = webhooks.request(ended(), (WEBHOOK_SECRET,), NOW).headers
     assert "." not in headers["webhook-id"] + headers["webhook-timestamp"]
 
 
@@ -117,6 +126,6 @@ def test_the_scheme_is_that_of_the_published_example() -> None:
 
 def test_a_task_that_nobody_wants_to_hear_of_has_no_news() -> None:
     with pytest.raises(ValueError, match="no webhook"):
-        webhooks.request(replace(ended(), webhook=None), WEBHOOK_SECRET, NOW)
+        webhooks.request(replace(ended(), webhook=None), (WEBHOOK_SECRET,), NOW)
     with pytest.raises(ValueError, match="no news"):
-        webhooks.request(replace(ended(), news=None), WEBHOOK_SECRET, NOW)
+        webhooks.request(replace(ended(), news=None), (WEBHOOK_SECRET,), NOW)

@@ -12,7 +12,7 @@ was done, and others can come in between. When everything is quiet again, the in
     stack.py        a stack in moto; orders.py  what callers want
     world.py        its callers, its driver and its sweeper, until everything is quiet
     network.py      the wire: names, gateways, file hosts and a receiver
-    services.py     the hooks in boto3, and Step Functions
+    services.py     the hooks in boto3, Step Functions and EventBridge
     invariants.py   what must hold afterwards
     crashes.py      every effect of a task's life x every way to crash there; pairs of them
     expected.py     how a task ends at a gateway that misbehaves, a row for each fault; misbehaviour.py has it happen

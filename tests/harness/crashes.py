@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.harness.mishaps import CRASHES, Mishap, Planned
+from tests.harness.network import RECEIVER
 from tests.harness.orders import Order
 from tests.harness.stack import Stack
 from tests.harness.world import World
@@ -21,18 +22,19 @@ class Life:
     gateway: str
     model: str
     more: dict[str, Any] = field(default_factory=dict)
+    receiver: str | None = RECEIVER
 
     def lived(self, stack: Stack, mishaps: Mapping[int, Mishap], **world: Any) -> World:
         """The life with these mishaps, and all that was done to save it."""
-        order = Order(1, self.model, self.more)
+        order = Order(1, self.model, self.more, receiver=self.receiver)
         return World(stack, Planned(mishaps), gateways=(self.gateway,), **world).run(lambda it: it.insist(order))
 
 
-#: One of each dialect.
+#: One of each dialect; of one of them nobody is told.
 LIVES = {
     "replicate": Life("vectornode", "black-forest-labs/flux-schnell", {"num_outputs": 2}),
     "fal": Life("fal", "fal-ai/imagen4/preview/fast"),
-    "gemini": Life("google", "google/nano-banana"),
+    "gemini": Life("google", "google/nano-banana", receiver=None),
     "openai": Life("openai", "openai/gpt-image-2"),
 }
 

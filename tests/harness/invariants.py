@@ -80,6 +80,7 @@ def _of_task(world: World, order: Order, task_id: str, excuses: Collection[str])
     yield from _of_replies(world, order, task_id)
     yield from _of_end(world, order, found, excuses)
     yield from _of_images(world, order, found, excuses)
+    yield from _of_announcement(world, found)
     yield from _of_news(world, found)
 
 
@@ -180,6 +181,22 @@ def _of_news(world: World, found: Task) -> Iterator[str]:
         yield "its receiver was told of an end that was not on record"
     if visits and json.loads(visits[-1].body)["status"] != found.status:
         yield "its receiver was told of another end"
+
+
+def _of_announcement(world: World, found: Task) -> Iterator[str]:
+    announced = [one for one in world.bus.events if one.detail["prediction"]["id"] == found.task_id]
+    if not announced:
+        yield "its end was never announced"
+    if found.task_id in world.bus.early:
+        yield "an end was announced that was not on record"
+    if any(one.detail != announced[0].detail for one in announced):
+        yield "different things were announced"
+    for one in announced:
+        told = one.detail["prediction"]
+        if (one.detail_type, told["status"]) != (f"Task {found.status}", found.status):
+            yield "another end was announced"
+        if [image["key"] for image in told["images"]] != [image.key for image in found.images]:
+            yield "other images were announced"
 
 
 def _told(world: World) -> Iterator[str]:

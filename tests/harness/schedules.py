@@ -32,7 +32,7 @@ HOUSES: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
     (("openai",), "openai", ("openai/gpt-image-2",)),
     (("vectornode", "replicate", "tokaify", "fal"), "any", ("google/imagen-4-fast",)),
 )
-SERVICES = ("dynamodb", "s3", "ssm", "sfn")
+SERVICES = ("dynamodb", "s3", "ssm", "sfn", "events")
 #: How likely it is that something is wrong with an effect: most stories are of one bad day, some of none.
 ODDS = (0.0, 0.005, 0.02, 0.06)
 
@@ -201,12 +201,12 @@ async def _strays(world: World, stray: Stray) -> None:
         return
     generation = int(world.item(task_id)["generation"]["N"])
     step = {"v": 1, "task_id": task_id, "generation": generation, "wait": 1, "turn": stray.turn}
+    if stray.function in ("deliver", "delivery") and not world.item(task_id)["deliveries"]["L"]:
+        return  # the first attempt is made by who has announced the end
     if stray.function in ("generation", "delivery"):
         world.start(stray.function, f"stray-{stray.at}", step)
         return
     if stray.function == "finalize" and world.item(task_id)["status"]["S"] in ("accepted", "submitting", "running"):
         return  # no driver gets there by itself before the last word is known
-    if stray.function == "deliver" and not world.ended(task_id):
-        return
     with contextlib.suppress(Exception, Killed):
         await world.call(stray.function, json.loads(json.dumps(step)))

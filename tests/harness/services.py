@@ -1,6 +1,6 @@
 """
-AWS, as the handlers meet it: moto behind hooks in boto3 that make each call an effect, and Step Functions as the local
-cloud runs it.
+AWS, as the handlers meet it: moto behind hooks in boto3 that make each call an effect, and Step Functions and
+EventBridge as the local cloud has them.
 """
 
 import json
@@ -21,6 +21,8 @@ from moto.core.serialize import BaseJSONSerializer
 
 from darkroom import aws
 from local.cloud.errors import ApiError
+from local.cloud.machines.events import Bus, Entry
+from local.cloud.machines.execution import Execution
 from tests.harness.invocation import Invocation, current
 from tests.harness.mishaps import Mishap
 
@@ -40,6 +42,41 @@ class Watched(Protocol):
 
     def start_execution(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Step Functions' StartExecution. Raises ApiError."""
+
+    def seconds(self) -> float:
+        """What time it is, s since 1970."""
+
+    async def reach_from(self, execution: Execution, name: str) -> Mishap | None:
+        """As `reach`, of an effect that a state machine has by itself: who is killed is the execution."""
+
+    async def abort(self, execution: Execution) -> None:
+        """End an execution, from within it."""
+
+    def ended(self, task_id: str) -> bool:
+        """Whether a task's end is on record."""
+
+
+class EventBridge(Bus):
+    """The default bus. `early` are tasks that were announced before their end was on record."""
+
+    def __init__(self, watched: Watched) -> None:
+        super().__init__(watched.seconds)
+        self._watched = watched
+        self.early = set[str]()
+
+    async def put(self, entries: list[Entry], by: Execution) -> dict[str, Any]:
+        fate = await self._watched.reach_from(by, "events.PutEvents")
+        if fate is Mishap.OUT_OF_REACH:
+            raise ApiError("InternalException", "It could not be reached.", 500)
+        result = await super().put(entries, by)
+        told = (event.detail["prediction"]["id"] for event in self.events)
+        self.early |= {task_id for task_id in told if not self._watched.ended(task_id)}
+        match fate:
+            case Mishap.KILLED_AFTER:
+                await self._watched.abort(by)
+            case Mishap.REPLY_LOST:
+                raise ApiError("InternalException", "Its answer was lost.", 500)
+        return result
 
 
 class Services:

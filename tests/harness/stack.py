@@ -11,6 +11,7 @@ from local.cloud.machines.definition import parse
 from tests.conftest import ROOT, WEBHOOK_SECRET, Account, template
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
+STACK = "harness"
 ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
@@ -18,7 +19,7 @@ class Stack:
     """The template's tables, bucket and parameters, and its state machines."""
 
     def __init__(self) -> None:
-        self.account = Account("harness")
+        self.account = Account(STACK)
         self.environment = self.account.build()
         self.account.put("tenants/other/webhook-secret", WEBHOOK_SECRET)
         self.machines = {name: self._parsed(name) for name in ("Generation", "Delivery")}
@@ -50,14 +51,14 @@ class Stack:
         return {key.value: item for key, item in self._table("TasksTable").items.items() if item}
 
     def _table(self, name: str) -> Any:
-        return dynamodb_backends[ACCOUNT][REGION].tables[f"harness-{name}"]
+        return dynamodb_backends[ACCOUNT][REGION].tables[f"{STACK}-{name}"]
 
     def arn(self, machine: str) -> str:
         return self.environment[f"{machine.upper()}_MACHINE"]
 
     def _parsed(self, machine: str) -> Any:
         substitutions = {name: f"{FUNCTION}{name.lower()}" for name in ("Poll", "Finalize", "Deliver")}
-        substitutions |= {"Delivery": self.arn("Delivery"), "Partition": "aws"}
+        substitutions |= {"Delivery": self.arn("Delivery"), "Partition": "aws", "Stack": STACK}
         text = (ROOT / f"statemachines/{machine.lower()}.asl.yaml").read_text()
         return parse(text, substitutions, machine)
 

@@ -13,6 +13,8 @@ CHEAP = (
     "post_again_after_the_lease",
     "lose_against_oneself",
     "news_in_a_second_write",
+    "over_at_the_end",
+    "rescue_by_delivery",
     "tell_before_the_end",
     "log_the_prompt",
 )

@@ -54,15 +54,15 @@ def post_before_record(patch: Patch) -> None:
     """First the gateway, then the table: who dies in between has paid for nothing that anybody knows of."""
     record = submission._record
 
-    def post_first(order: Any, model: str, tenant: str, key: str | None, wait: int) -> tuple[Task, bool]:
+    def post_first(order: Any, model: str, tenant: str, key: str | None, *times: Any) -> tuple[Task, bool]:
         way = next(iter(posting.payable(routing.ways(catalogue.catalogue().model(model), order.input))))
         queue = dialects.queue(way.route.dialect)
         if queue is None:
-            return record(order, model, tenant, key, wait)
+            return record(order, model, tenant, key, *times)
         request = queue.submission(way.route, way.native_input)
         credentials = way.route.gateway.credentials(keys.gateway(way.route.gateway.name) or "")
         ticket = queue.ticket(http.send(request.authorized(credentials), deadline=20))
-        recorded, replayed = record(order, model, tenant, key, wait)
+        recorded, replayed = record(order, model, tenant, key, *times)
         if replayed:
             return recorded, replayed
         claimed = store.claim(recorded, clock.nonce(), way.route.name, 0, recorded.due or 0)
@@ -190,13 +190,37 @@ def news_in_a_second_write(patch: Patch) -> None:
 
 
 @variant
+def over_at_the_end(patch: Patch) -> None:
+    """A task that nobody wants to hear of is over when it has ended: the sweeper does not look for it any more."""
+    end = store.end
+
+    def settled(task: Task, ended: Task) -> Task | None:
+        if done := end(task, ended):
+            store.settle(done)
+        return done
+
+    patch.setattr(store, "end", settled)
+
+
+@variant
+def rescue_by_delivery(patch: Patch) -> None:
+    """Whatever has ended and was lost is handed to those who tell receivers, though it may not have been announced."""
+    start = driver.start
+
+    def started(task: Task, wait: int) -> None:
+        (driver.start_delivery if task.status.terminal else start)(task, wait)
+
+    patch.setattr(driver, "start", started)
+
+
+@variant
 def tell_before_the_end(patch: Patch) -> None:
     """The receiver is told first, then the end is put on record."""
     end = store.end
 
     def tell_first(task: Task, ended: Task) -> Task | None:
         if ended.webhook:
-            http.send(webhooks.request(ended, keys.webhook_secret(task.tenant), clock.now()), deadline=15)
+            http.send(webhooks.request(ended, keys.webhook_secrets(task.tenant), clock.now()), deadline=15)
         return end(task, ended)
 
     patch.setattr(store, "end", tell_first)
@@ -218,9 +242,9 @@ def another_body_for_each_attempt(patch: Patch) -> None:
     """The news is written anew for each attempt."""
     request = webhooks.request
 
-    def rewritten(task: Task, secret: str, now: int) -> Any:
+    def rewritten(task: Task, secrets: tuple[str, ...], now: int) -> Any:
         news = json.dumps(json.loads(task.news or "{}") | {"sent_at": now})
-        return request(dataclasses.replace(task, news=news), secret, now)
+        return request(dataclasses.replace(task, news=news), secrets, now)
 
     patch.setattr(webhooks, "request", rewritten)
 

@@ -23,6 +23,7 @@ from darkroom import catalogue, clock, task
 from darkroom.task import Status
 from local.cloud.machines.api import StepFunctions
 from local.cloud.machines.engine import Engine
+from local.cloud.machines.execution import Execution
 from local.simulator.simulator import Simulator
 from tests.conftest import ROOT, WEBHOOK_SECRET, Context, Event, event
 from tests.harness import virtual
@@ -30,7 +31,7 @@ from tests.harness.invocation import Invocation, Killed
 from tests.harness.mishaps import CALM, Effect, Fortune, Mishap
 from tests.harness.network import Network
 from tests.harness.orders import Order, Reply
-from tests.harness.services import Services
+from tests.harness.services import EventBridge, Services
 from tests.harness.stack import FUNCTION, Stack
 
 #: When every world begins, ms since 1970.
@@ -84,6 +85,7 @@ class World:
         self.simulator: Simulator
         self.loop: virtual.VirtualLoop
         self.engine: Engine
+        self.bus: EventBridge
         self._busy = self._sweeps = 0
 
     # ---- Telling a story -----------------------------------------------------------------------------------------
@@ -93,7 +95,8 @@ class World:
         self.stack.emptied(self.keys)
         with self._installed():
             self.loop = virtual.VirtualLoop()
-            self.engine = Engine(self._invoke_for_task, lambda: BEGINNING / 1000 + self.loop.time(), asyncio.sleep)
+            self.bus = EventBridge(self)
+            self.engine = Engine(self._invoke_for_task, self.seconds, asyncio.sleep, self.bus)
             for name, definition in self.stack.machines.items():
                 self.engine.add(self.stack.arn(name), definition)
             self.simulator = Simulator(
@@ -157,21 +160,35 @@ class World:
     def ended(self, task_id: str) -> bool:
         return Status(self.item(task_id)["status"]["S"]).terminal
 
-    # ---- What the hooks tell -------------------------------------------------------------------------------------
+    # ---- What the hooks tell, and ask ----------------------------------------------------------------------------
+
+    def seconds(self) -> float:
+        return BEGINNING / 1000 + self.loop.time()
 
     def reach(self, invocation: Invocation, name: str) -> Mishap | None:
-        effect = Effect(len(self.effects), self.loop.time(), invocation.function, name)
-        self.effects.append(effect)
+        effect = self._met(invocation.function, name)
         invocation.pause(self.fortune.latency(effect))
-        mishap = self.fortune.befalls(effect)
-        if self.trace:
-            self.trace(f"{effect}{f'  << {mishap.value}' if mishap else ''}")
+        mishap = self._befalls(effect)
         # The SDK tries four times; only then does the handler get to know.
         invocation.setbacks = invocation.setbacks + 1 if mishap and not name.startswith("http.") else 0
         invocation.disturbed = invocation.disturbed or invocation.setbacks >= SDK_TRIES
         if mishap is Mishap.KILLED_BEFORE:
             invocation.kill()
         return mishap
+
+    async def reach_from(self, execution: Execution, name: str) -> Mishap | None:
+        """The same, of an effect that a state machine has by itself: who is killed is the execution."""
+        effect = self._met("machine", name)
+        await asyncio.sleep(self.fortune.latency(effect))
+        mishap = self._befalls(effect)
+        if mishap is Mishap.KILLED_BEFORE:
+            await self.abort(execution)
+        return mishap
+
+    async def abort(self, execution: Execution) -> None:
+        """End an execution here and now; called from within it."""
+        self.engine.stop(execution.arn, None, None)
+        await asyncio.sleep(0)
 
     def written(self, invocation: Invocation) -> None:
         for task_id, row in self.stack.tasks().items():
@@ -184,6 +201,17 @@ class World:
         return StepFunctions(self.engine).start(parameters)
 
     # ---- How it works --------------------------------------------------------------------------------------------
+
+    def _met(self, who: str, name: str) -> Effect:
+        effect = Effect(len(self.effects), self.loop.time(), who, name)
+        self.effects.append(effect)
+        return effect
+
+    def _befalls(self, effect: Effect) -> Mishap | None:
+        mishap = self.fortune.befalls(effect)
+        if self.trace:
+            self.trace(f"{effect}{f'  << {mishap.value}' if mishap else ''}")
+        return mishap
 
     @contextlib.contextmanager
     def _installed(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ MACHINES = ("generation", "delivery")
 _FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
 _MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:"
 _RESOURCES: dict[str, Any] = template()["Resources"]
-_SUBSTITUTIONS = {"Partition": "aws"} | {
+_SUBSTITUTIONS = {"Partition": "aws", "Stack": "darkroom"} | {
     name: (_MACHINE if resource["Type"] == "AWS::StepFunctions::StateMachine" else _FUNCTION) + name
     for name, resource in _RESOURCES.items()
     if resource["Type"] in ("AWS::Lambda::Function", "AWS::StepFunctions::StateMachine")

@@ -3,7 +3,8 @@
 import base64
 import json
 import re
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -24,11 +25,16 @@ from darkroom.errors import (
     UnsupportedBody,
 )
 from darkroom.gallery import File
+from darkroom.shapes import Prediction
 from darkroom.task import Task
 
-#: Seconds after which a caller may find AWS there again.
-RETRY_AFTER_S = 5
+#: Where `replies` and `takes` note it.
+REPLIES, TAKES = "replies", "takes"
 
+Handler = TypeVar("Handler", bound=Callable[..., Response[str]])
+
+_JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
+_FORM = re.compile(r"multipart/form-data\b", re.IGNORECASE)
 _PROBLEM = {"content-type": "application/problem+json"}
 
 logger = Logger(child=True)
@@ -45,30 +51,69 @@ def resolver() -> APIGatewayHttpResolver:
     return app
 
 
-def answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """The response to an event. What carries a body carries JSON and says so, or none of it is read."""
+def answer(
+    app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext, *, forms: bool = False
+) -> dict[str, Any]:
+    """
+    The response to an event. What carries a body carries JSON and says so, or none of it is read.
+
+    forms: a form with files will do as well.
+    """
     content_type = event.get("headers", {}).get("content-type", "")
-    if event.get("body") and not re.match(r"application/([\w.+-]+\+)?json\b", content_type, re.IGNORECASE):
-        error = UnsupportedBody(f"Send JSON, with the header Content-Type: application/json, not {content_type!r}.")
+    if event.get("body") and not (_JSON.match(content_type) or (forms and is_form(content_type))):
+        wanted = "JSON, with the header Content-Type: application/json" + (", or multipart/form-data" if forms else "")
+        error = UnsupportedBody(f"Send {wanted}, not {content_type!r}.")
         return {"statusCode": error.status, "headers": _PROBLEM, "body": json.dumps(error.problem())}
     return app.resolve(event, context)
 
 
-def problem(error: DarkroomError, **headers: str) -> Response[str]:
+def is_form(content_type: str) -> bool:
+    """Whether a body is a form with files."""
+    return _FORM.match(content_type) is not None
+
+
+def body(event: APIGatewayProxyEventV2) -> bytes:
+    """A request's body as it was sent: HTTP API packs what it does not take for text."""
+    text = event.body or ""
+    return base64.b64decode(text) if event.is_base64_encoded else text.encode()
+
+
+def problem(error: DarkroomError) -> Response[str]:
     """An RFC 9457 problem."""
+    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
     body = json.dumps(error.problem(), ensure_ascii=False)
     return Response(error.status, _PROBLEM["content-type"], body, headers=headers)
 
 
-def shown(status: int, document: dict[str, Any], **headers: str) -> Response[str]:
+def replies(documents: Mapping[int, Any], *errors: type[DarkroomError]) -> Callable[[Handler], Handler]:
+    """Note what a route answers, for openapi.json: the type of the document by status, and the errors of its own."""
+
+    def note(handler: Handler) -> Handler:
+        vars(handler)[REPLIES] = documents, errors
+        return handler
+
+    return note
+
+
+def takes(bodies: Mapping[str, Any]) -> Callable[[Handler], Handler]:
+    """Note what a route takes that reads its body itself, for openapi.json: the type of the body by media type."""
+
+    def note(handler: Handler) -> Handler:
+        vars(handler)[TAKES] = bodies
+        return handler
+
+    return note
+
+
+def shown(status: int, document: Mapping[str, Any], **headers: str) -> Response[str]:
     """A JSON document that nobody should keep: tasks move."""
     body = json.dumps(document, ensure_ascii=False)
     return Response(status, "application/json", body, headers={"cache-control": "no-store", **headers})
 
 
-def prediction(task: Task, event: APIGatewayProxyEventV2) -> dict[str, Any]:
-    """A task as its caller sees it."""
-    return predictions.show(task, origin(event), keys.link() if task.images else "")
+def prediction(task: Task, event: APIGatewayProxyEventV2, *, waited: bool = False) -> Prediction:
+    """A task as its caller sees it, who may have waited for its end."""
+    return predictions.show(task, origin(event), keys.link() if task.images else "", waited=waited)
 
 
 def sent(file: File) -> Response[str]:
@@ -123,6 +168,5 @@ def _not_found(_: NotFoundError) -> Response[str]:
 def _unexpected(error: Exception) -> Response[str]:
     logger.exception("unexpected")
     if aws.away(error):
-        away = Unavailable("A part of AWS does not answer. Try again soon, under the same Idempotency-Key.")
-        return problem(away, **{"retry-after": str(RETRY_AFTER_S)})
+        return problem(Unavailable("A part of AWS does not answer. Try again soon, under the same Idempotency-Key."))
     return problem(DarkroomError("Something went wrong here. It has been logged."))

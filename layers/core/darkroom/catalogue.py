@@ -19,7 +19,7 @@ from darkroom.route import Gateway, Model, Route
 
 #: What a model's name there has to look like in each dialect.
 DIALECTS = {
-    "replicate": r"\w[\w.-]*/\w[\w.-]*(:[\w.-]+)?",
+    "replicate": r"\w[\w.-]*/\w[\w.-]*(:[\w.-]+)?|[0-9a-f]{64}",
     "fal": r"\w[\w.-]*(/\w[\w.-]*)+",
     "gemini": r"[\w.-]+:(predict|generateContent)",
     "openai": r"[\w./-]+",

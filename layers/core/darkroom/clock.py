@@ -9,6 +9,16 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def sleep(seconds: float) -> None:
+    """Wait. Only one who has promised it to a caller may (waiting.py)."""
+    time.sleep(seconds)
+
+
 def nonce() -> str:
     """32 hexadecimal digits that nobody else has."""
     return secrets.token_hex(16)
+
+
+def chance() -> float:
+    """A number from 0 up to 1, but not 1; all are equally likely."""
+    return int(nonce()[:13], 16) / 16**13

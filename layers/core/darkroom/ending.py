@@ -24,11 +24,9 @@ def end(task: Task, images: tuple[Image, ...], origin: str, missing: tuple[str, 
         missing=missing,
         completed=now,
         delivery=Delivery.PENDING if task.webhook else Delivery.NONE,
-        due=now + driver.GRACE_MS if task.webhook else None,
+        due=now + driver.GRACE_MS,
     )
-    if task.webhook:
-        link_key = keys.link() if images else ""
-        ended = replace(ended, news=predictions.freeze(ended, origin, link_key))
+    ended = replace(ended, news=predictions.freeze(ended, origin, keys.link() if images else ""))
     if (over := store.end(task, ended)) is None:
         return store.read(task.task_id)
     _count(over)

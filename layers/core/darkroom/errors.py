@@ -8,6 +8,9 @@ Everything that can go wrong, by whose fault it is.
     │   ├── UnsupportedBody      415  the body is not JSON at all
     │   ├── InvalidOrder         422  well-formed, but with faults: all of them are named
     │   ├── KeyReused            422  an Idempotency-Key came back with another request
+    │   ├── NotEnded             409  there is no news of this task yet
+    │   ├── ToldTooOften         409  its receiver has been tried as often as there is room for on record
+    │   ├── NoWebhook            409  nobody is to be told of this task
     │   ├── UnknownModel         404  the catalogue has no such model
     │   └── NotFound             404  no such task or file (or it is somebody else's)
     ├── Rejected        422  the gateway's answer to the paid POST was no; its reason reaches the caller
@@ -75,6 +78,8 @@ class DarkroomError(Exception):
     title = "Internal error"
     retryable = False
     may_be_billed = False
+    #: Seconds after which it is worth trying again, where that is known.
+    retry_after: int | None = None
 
     def __init__(self, message: str, **more: Any) -> None:
         """`message` is for people; `more` becomes further members of the problem."""
@@ -137,6 +142,25 @@ class KeyReused(CallerError):
     title = "Idempotency key reused"
 
 
+class NotEnded(CallerError):
+    status = 409
+    code = "not_ended"
+    title = "Not ended"
+    retryable = True
+
+
+class ToldTooOften(CallerError):
+    status = 409
+    code = "told_too_often"
+    title = "Told too often"
+
+
+class NoWebhook(CallerError):
+    status = 409
+    code = "no_webhook"
+    title = "No webhook"
+
+
 class UnknownModel(CallerError):
     status = 404
     code = "unknown_model"
@@ -197,6 +221,7 @@ class Unavailable(DarkroomError):
     code = "unavailable"
     title = "Service unavailable"
     retryable = True
+    retry_after = 5
 
 
 class SettingMissing(OperatorError):

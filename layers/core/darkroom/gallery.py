@@ -16,6 +16,9 @@ INLINE_CAP = 4_400_000
 #: Seconds for which a presigned link lives: long enough to follow the redirect.
 PRESIGNED_S = 300
 
+#: What S3 calls the note that is written beside a file.
+NOTE = "note"
+
 _STAGING = "staging/"
 
 
@@ -34,11 +37,13 @@ def key(task_id: str, name: str) -> str:
     return f"images/{task_id}/{name}"
 
 
-def put(name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool = False) -> None:
+def put(
+    name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool = False, note: str | None = None
+) -> None:
     """
     Store `file` under the key `name`. S3 checks the bytes against `sha256`; repeating changes nothing.
 
-    inert: browsers shall keep it, not show it.
+    inert: browsers shall keep it, not show it. note: what is written beside it, in ASCII.
     """
     aws.s3().put_object(
         Bucket=settings.images_bucket(),
@@ -48,6 +53,7 @@ def put(name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: 
         ContentDisposition="attachment" if inert else "inline",
         CacheControl="private, max-age=31536000, immutable",
         ChecksumSHA256=base64.b64encode(sha256).decode(),
+        Metadata={} if note is None else {NOTE: note},
     )
 
 

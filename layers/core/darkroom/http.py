@@ -46,8 +46,8 @@ def send(request: Request, *, deadline: float, cap: int = 1_000_000, cut: bool =
     """
     One request, and its reply whatever its status.
 
-    deadline: seconds for everything. cap: bytes of the reply, unpacked; a longer one is NoReply, or cut there if that
-    will do.
+    deadline: seconds for everything. cap: bytes of the reply, unpacked; a longer one is NoReply. cut: its status and
+    headers will do: what is beyond the cap is left, and a body that does not come to its end counts as empty.
     Raises ForbiddenAddress, NotSent, NoReply.
     """
     return anyio.run(_send, request, deadline, cap, cut)
@@ -111,6 +111,9 @@ async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply
     try:
         with anyio.fail_after(deadline):
             async with _exchange(request, deadline) as response, aclosing(_pieces(response)) as pieces:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                if cut:
+                    reply = Reply(response.status_code, headers, b"")
                 body = bytearray()
                 async for piece in pieces:
                     body += piece
@@ -118,11 +121,10 @@ async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply
                         break
                     if len(body) > cap:
                         raise NoReply(f"the reply of {host} is larger than {cap} bytes")
-                headers = {name.lower(): value for name, value in response.headers.items()}
                 reply = Reply(response.status_code, headers, bytes(body))
-    except (ForbiddenAddress, NotSent, NoReply):
-        raise
     except Exception as error:  # whatever it is: nobody knows what became of the request
+        if reply is None and isinstance(error, ForbiddenAddress | NotSent | NoReply):
+            raise
         if reply is None:
             raise NoReply(f"{type(error).__name__} while talking to {host}") from error
     return reply

@@ -1,17 +1,19 @@
 """
-The inbox bucket: pictures that go into a request, by reference.
+Pictures that go into a request, by reference: to the inbox bucket, or to a file that was uploaded here.
 
-An input may say `s3://<inbox>/<key>` where a gateway wants a URL. It becomes a presigned link at the moment of the
-POST, so that it is as fresh as can be. A key's first folder is the tenant's name; the tenant `default` also has what
-lies in no folder.
+An input may say `s3://<inbox>/<key>`, or the address that a file got when it was uploaded, where a gateway wants a URL.
+It becomes a presigned link at the moment of the POST, so that it is as fresh as can be. A key's first folder is the
+tenant's name; the tenant `default` also has what lies in no folder.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from darkroom import aws, settings
+from darkroom import aws, settings, uploads
+from darkroom.uploads import Place
 
 #: Seconds for which a link lives: long enough for a gateway's queue.
 PRESIGNED_S = 3600
@@ -19,6 +21,10 @@ PRESIGNED_S = 3600
 REFERENCES = 20
 
 _SCHEME = "s3://"
+#: The address of an uploaded file, whatever our host is called: we may have several names, and a driver knows of none
+#: that its caller used. The id means a file of the task's own tenant in any case; and where another host has addresses
+#: of this very form, no gateway could fetch from them, since they take an API key.
+_UPLOADED = re.compile(rf"https?://[^/?#]+/v1/files/(?P<id>{uploads.ID.pattern})")
 #: The one input that may begin with anything.
 _PROMPT = "prompt"
 
@@ -27,7 +33,7 @@ def faults(model_input: Mapping[str, Any], tenant: str) -> list[dict[str, str]]:
     """What is wrong with an input's references: what is not there, or not this tenant's; as {"field", "message"}."""
     said = {(name, each) for name, value in model_input.items() if name != _PROMPT for each in _references(value)}
     if len(said) > REFERENCES:
-        return [{"field": "input", "message": f"refers to {len(said)} files of the inbox; {REFERENCES} are the most"}]
+        return [{"field": "input", "message": f"refers to {len(said)} files kept here; {REFERENCES} are the most"}]
     found = ((name, _fault(reference, tenant)) for name, reference in sorted(said))
     return [{"field": f"input.{name}", "message": fault} for name, fault in found if fault]
 
@@ -40,7 +46,7 @@ def presigned(model_input: Mapping[str, Any], tenant: str) -> dict[str, Any]:
 def _references(value: Any) -> Iterator[str]:
     """All references in a value, at any depth."""
     match value:
-        case str() if value.startswith(_SCHEME):
+        case str() if value.startswith(_SCHEME) or _UPLOADED.fullmatch(value):
             yield value
         case list():
             for each in value:
@@ -51,8 +57,8 @@ def _references(value: Any) -> Iterator[str]:
 
 def _linked(value: Any, tenant: str) -> Any:
     match value:
-        case str() if value.startswith(_SCHEME) and _owned(value, tenant):
-            return aws.s3().generate_presigned_url("get_object", Params=_place(value), ExpiresIn=PRESIGNED_S)
+        case str() if place := _place(value, tenant):
+            return aws.s3().generate_presigned_url("get_object", Params={**place}, ExpiresIn=PRESIGNED_S)
         case list():
             return [_linked(each, tenant) for each in value]
         case dict():
@@ -62,11 +68,11 @@ def _linked(value: Any, tenant: str) -> Any:
 
 
 def _fault(reference: str, tenant: str) -> str | None:
-    if not _owned(reference, tenant):
+    place = _place(reference, tenant)
+    if place is None:
         return f"only files of your own in the inbox can be referred to: {_SCHEME}{settings.inbox_bucket()}/{tenant}/…"
-    place = _place(reference)
     try:
-        aws.s3().head_object(Bucket=place["Bucket"], Key=place["Key"])
+        aws.s3().head_object(**place)
     except ClientError as error:
         if not aws.out_of_reach(error):
             raise
@@ -74,14 +80,13 @@ def _fault(reference: str, tenant: str) -> str | None:
     return None
 
 
-def _owned(reference: str, tenant: str) -> bool:
-    place = _place(reference)
-    folder, slash, _ = place["Key"].partition("/")
-    return (
-        place["Bucket"] == settings.inbox_bucket() and place["Key"] != "" and (folder if slash else "default") == tenant
-    )
-
-
-def _place(reference: str) -> dict[str, str]:
-    bucket, _, key = reference.removeprefix(_SCHEME).partition("/")
-    return {"Bucket": bucket, "Key": key}
+def _place(text: str, tenant: str) -> Place | None:
+    """Where the tenant's own file lies that a text refers to; None if it refers to none."""
+    if uploaded := _UPLOADED.fullmatch(text):
+        return uploads.place(tenant, uploaded["id"])
+    if not text.startswith(_SCHEME):
+        return None
+    bucket, _, key = text.removeprefix(_SCHEME).partition("/")
+    folder, slash, _ = key.partition("/")
+    owner = folder if slash else "default"
+    return {"Bucket": bucket, "Key": key} if (bucket, owner) == (settings.inbox_bucket(), tenant) and key else None

@@ -110,7 +110,7 @@ def _ask(task: Task) -> tuple[Next, int]:
                 last = task.deadline + UNHEARD_MS
     if clock.now() >= last:
         asking.cancel(task)
-        return _hear(task, Failed(Reason.TIMED_OUT, late))
+        return _hear(task, _out_of_time(task, late))
     if doubt:
         store.doubt(task, doubt)
     elif task.doubt:
@@ -174,11 +174,18 @@ def _collected() -> int:
     return clock.now() + driver.COLLECT_MS + driver.GRACE_MS
 
 
+def _out_of_time(task: Task, late: str) -> Failed:
+    if task.cancel_after is None:
+        return Failed(Reason.TIMED_OUT, late)
+    return Failed(Reason.CANCELED, f"Canceled after {task.cancel_after} seconds, as was asked. {late}")
+
+
 def _never_accepted(task: Task) -> Failed:
     last = task.attempts[-1] if task.attempts else {}
     reason = next((reason for reason in Reason if reason.code == last.get("code")), Reason.GATEWAY_FAILED)
     detail = last.get("detail", "nothing")
-    return Failed(reason, f"No gateway took the request before its deadline. The last one said: {detail}")
+    late = f"No gateway took the request before its deadline. The last one said: {detail}"
+    return Failed(reason, late) if task.cancel_after is None else _out_of_time(task, late)
 
 
 def _keep_alive(task: Task, wait: int) -> None:

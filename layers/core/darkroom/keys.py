@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from darkroom import aws, clock, settings
+from darkroom import aws, clock, rotation, settings
 from darkroom.errors import SettingMissing
 
 #: Seconds for which a parameter is kept.
@@ -22,9 +22,14 @@ def gateway(name: str) -> str | None:
     return _gateway(settings.stack(), name, clock.now() // (MAX_AGE * 1000))
 
 
+def webhook_secrets(tenant: str) -> tuple[str, ...]:
+    """`whsec_…`, all with which a tenant's webhooks are signed now, the newest first. Raises SettingMissing."""
+    return _secrets(tenant).signing(clock.now())
+
+
 def webhook_secret(tenant: str) -> str:
-    """`whsec_…`, with which a tenant's webhooks are signed. Raises SettingMissing."""
-    return _read(f"tenants/{tenant}/webhook-secret")
+    """`whsec_…`, with which a tenant's receivers should verify from now on. Raises SettingMissing."""
+    return _secrets(tenant).verifying(clock.now())
 
 
 def link() -> str:
@@ -49,6 +54,10 @@ def _gateway(_stack: str, name: str, _age: int) -> str | None:
         return _read(f"gateways/{name}", max_age=0)
     except SettingMissing:
         return None
+
+
+def _secrets(tenant: str) -> rotation.Secrets:
+    return rotation.read(_read(f"tenants/{tenant}/webhook-secret"))
 
 
 @cache

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from darkroom.errors import BodyTooLarge, InvalidOrder, MalformedBody
+from darkroom.errors import BodyTooLarge, MalformedBody
 from darkroom.wire import depth
 
 #: Bytes of a request's body. An input lies in one DynamoDB item, which holds 400 KB.
@@ -22,7 +22,18 @@ PROMPT_CAP = 32 * 1024
 #: How deep a body may be nested.
 DEPTH_CAP = 32
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: What openapi.json says of a webhook's address; which ones are forbidden, http.py knows.
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS: dict[str, Any] = {
+    "pattern": rf"^https://({_LABEL}\.){{1,8}}[A-Za-z]{{2,63}}(:443|:8443)?(/[!-\[\]-~]*)?$",
+}
+
+_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+_CONTROLS = re.compile(f"[{_CONTROL}]")
+#: What openapi.json says of an input.
+_INPUT: dict[str, Any] = {
+    "properties": {"prompt": {"type": "string", "pattern": rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"}}
+}
 
 
 def literal_json(text: str) -> Any:
@@ -92,18 +103,26 @@ def _nothing_if_null(value: Any) -> Any:
     return {} if value is None else value
 
 
+Metadata = Annotated[dict[str, Any], BeforeValidator(_nothing_if_null, json_schema_input_type=dict[str, Any] | None)]
+
+
 class Order(BaseModel):
     """The body of a create request: Replicate's, and `metadata`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    input: Annotated[dict[str, Any], AfterValidator(_prompt_that_can_be_drawn)]
-    webhook: Annotated[str, Field(max_length=2048), AfterValidator(_address)] | None = None
+    input: Annotated[dict[str, Any], Field(json_schema_extra=_INPUT), AfterValidator(_prompt_that_can_be_drawn)]
+    webhook: Annotated[str, Field(max_length=2048, json_schema_extra=_ADDRESS), AfterValidator(_address)] | None = None
     webhook_events_filter: list[Literal["start", "output", "logs", "completed"]] | None = None
-    metadata: Annotated[dict[str, Any], BeforeValidator(_nothing_if_null)] = {}
+    metadata: Metadata = {}
     #: What Replicate's older clients still send; both are read and have no effect.
     stream: bool | None = None
     webhook_completed: str | None = None
+
+    @property
+    def wants_the_end(self) -> bool:
+        """Whether its webhook is to tell of the end, the only news that there is; `start` and `logs` are never sent."""
+        return not self.webhook_events_filter or not {"output", "completed"}.isdisjoint(self.webhook_events_filter)
 
 
 class VersionedOrder(Order):
@@ -112,18 +131,6 @@ class VersionedOrder(Order):
     """
 
     version: Annotated[str, Field(max_length=256)]
-
-
-def idempotency_key(header: str | None) -> str | None:
-    """
-    The key in an Idempotency-Key header: bare, or in quotes as its specification has it. Raises InvalidOrder.
-    """
-    if header is None:
-        return None
-    key = header.strip().removeprefix('"').removesuffix('"')
-    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-        raise InvalidOrder([{"field": "Idempotency-Key", "message": "must be 1 to 255 printable ASCII characters"}])
-    return key
 
 
 def faults(errors: Any) -> list[dict[str, str]]:

@@ -2,27 +2,39 @@
 A task as the Replicate API shows it, and what is ours on top.
 
 Replicate's clients end at `succeeded`, `failed` and `canceled` and choke on other words, on a null `version` and on
-nulls inside `urls`; so none of those is ever shown.
+nulls inside `urls`; so none of those is ever shown. A reply to `Prefer: wait` that says anything but `starting` is
+final to them: so that is what a task is called that has not ended by then.
 """
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import cast
 
 from darkroom import links
+from darkroom.shapes import Attempt, News, Prediction, Word
 from darkroom.task import Status, Task
 
-_SHOWN = {
+_SHOWN: dict[Status, Word] = {
     Status.ACCEPTED: "starting",
     Status.SUBMITTING: "starting",
     Status.RUNNING: "processing",
     Status.COLLECTING: "processing",
+    Status.SUCCEEDED: "succeeded",
+    Status.FAILED: "failed",
+    Status.CANCELED: "canceled",
 }
 
 
-def show(task: Task, origin: str, link_key: str) -> dict[str, Any]:
-    """The prediction. `origin` is our own scheme and host; the images' links are signed with `link_key`."""
-    return {**_ours(task, origin, link_key), "metadata": task.metadata, "input": json.loads(task.input)}
+def show(task: Task, origin: str, link_key: str, *, waited: bool = False) -> Prediction:
+    """
+    The prediction. `origin` is our own scheme and host; the images' links are signed with `link_key`.
+
+    waited: somebody has waited for its end.
+    """
+    shown: Prediction = {**_ours(task, origin, link_key), "metadata": task.metadata, "input": json.loads(task.input)}
+    if waited and not task.status.terminal:
+        shown["status"] = "starting"
+    return shown
 
 
 def freeze(task: Task, origin: str, link_key: str) -> str:
@@ -38,39 +50,39 @@ def thaw(task: Task) -> bytes:
     return f'{task.news[:-1]}, "metadata": {metadata}, "input": {task.input}}}'.encode()
 
 
-def _ours(task: Task, origin: str, link_key: str) -> dict[str, Any]:
+def _ours(task: Task, origin: str, link_key: str) -> News:
     failure = task.failure if task.status.terminal else None
+    model, _, version = task.model.partition(":")
+    address = f"{origin}/v1/predictions/{task.task_id}"
     urls = [links.link(origin, link_key, task.task_id, image.name) for image in task.images]
-    prediction: dict[str, Any] = {
+    news: News = {
         "id": task.task_id,
-        "model": task.model,
-        "version": "hidden",
-        "status": _SHOWN.get(task.status, str(task.status)),
+        "model": model,
+        "version": version or ("hidden" if "/" in model else model),
+        "status": _SHOWN[task.status],
+        "source": "api",
         "output": (urls if task.several else urls[0]) if urls else None,
         "error": failure.message if failure else None,
         "logs": "",
         "data_removed": False,
-        "created_at": _timestamp(task.created),
-        "deadline": _timestamp(task.deadline),
-        "urls": {
-            "get": f"{origin}/v1/predictions/{task.task_id}",
-            "cancel": f"{origin}/v1/predictions/{task.task_id}/cancel",
-        },
-        "attempts": [{**attempt, "at": _timestamp(attempt["at"])} for attempt in task.attempts],
+        "created_at": timestamp(task.created),
+        "deadline": timestamp(task.deadline),
+        "urls": {"get": address, "cancel": f"{address}/cancel", "web": address},
+        "attempts": [cast("Attempt", {**attempt, "at": timestamp(attempt["at"])}) for attempt in task.attempts],
     }
     if task.submitted:
-        prediction["started_at"] = _timestamp(task.submitted)
+        news["started_at"] = timestamp(task.submitted)
     if task.completed:
-        prediction["completed_at"] = _timestamp(task.completed)
-        prediction["metrics"] = {"total_time": (task.completed - task.created) / 1000}
+        news["completed_at"] = timestamp(task.completed)
+        news["metrics"] = {"total_time": (task.completed - task.created) / 1000, "image_count": len(task.images)}
     if failure:
-        prediction["error_code"] = failure.code
-        prediction["retryable"] = failure.retryable
-        prediction["may_be_billed"] = failure.may_be_billed
+        news["error_code"] = failure.code
+        news["retryable"] = failure.retryable
+        news["may_be_billed"] = failure.may_be_billed
     if task.missing:
-        prediction["missing"] = list(task.missing)
+        news["missing"] = list(task.missing)
     if task.images:
-        prediction["images"] = [
+        news["images"] = [
             {
                 "url": url,
                 "content_type": image.content_type,
@@ -82,9 +94,10 @@ def _ours(task: Task, origin: str, link_key: str) -> dict[str, Any]:
             }
             for url, image in zip(urls, task.images, strict=True)
         ]
-    return prediction
+    return news
 
 
-def _timestamp(milliseconds: int) -> str:
+def timestamp(milliseconds: int) -> str:
+    """A moment as callers read it: RFC 3339, UTC."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

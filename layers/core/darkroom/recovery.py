@@ -1,4 +1,9 @@
-"""The sweeper: a new driver, or a new delivery, for every task that nobody came back to in time."""
+"""
+The sweeper: a new driver, or a new delivery, for every task that nobody came back to in time.
+
+A task that has ended gets a driver, too, until there is an attempt to tell its receiver on record: attempts are made
+after the announcement, so until then nobody can know that it was announced.
+"""
 
 from aws_lambda_powertools import Logger
 
@@ -6,7 +11,6 @@ from darkroom import clock, driver, metrics, store
 from darkroom.answer import Failed
 from darkroom.errors import Reason
 from darkroom.metrics import Fact
-from darkroom.task import Task
 
 #: Tasks of each shard that one run takes care of; the next run is a minute away.
 LIMIT = 25
@@ -53,14 +57,11 @@ def _rescue_overdue(task_id: str, now: int) -> bool:
     if hopeless and not rescued.status.terminal and not rescued.failure:
         word = Failed(Reason.INTERNAL, "This task could not be carried to its end here. It has been logged.")
         rescued = store.hear(rescued, word, now + driver.GRACE_MS) or rescued
-    metrics.count(Fact.DELIVERY_LOST if rescued.status.terminal else Fact.DRIVER_LOST)
-    _restart(rescued)
+    if rescued.deliveries:
+        metrics.count(Fact.DELIVERY_LOST)
+        driver.start_delivery(rescued, 0)
+    else:
+        metrics.count(Fact.DRIVER_LOST)
+        driver.start(rescued, 0)
     logger.warning("task had lost its driver", task_id=task_id, generation=rescued.generation, status=rescued.status)
     return True
-
-
-def _restart(task: Task) -> None:
-    if task.status.terminal:
-        driver.start_delivery(task, 0)
-    else:
-        driver.start(task, 0)

@@ -128,7 +128,8 @@ def refresh(task: Task, outputs: tuple[str, ...], due: int) -> Task | None:
 
 def end(task: Task, ended: Task) -> Task | None:
     """
-    THE end: collecting → a terminal status, with the manifest or the failure, and the pending webhook, in one write.
+    THE end: collecting → a terminal status, with the manifest or the failure, and the news of it, in one write. The
+    task stays due until the news has been announced and told.
 
     task: as it was read. ended: as it shall be. None: somebody else has ended it.
     """
@@ -140,12 +141,16 @@ def end(task: Task, ended: Task) -> Task | None:
         "failure": dataclasses.asdict(ended.failure) if ended.failure else None,
         "delivery": ended.delivery,
         "news": ended.news,
+        "due": ended.due,
     }
     failed = Attr("failure").exists() if ended.failure else Attr("failure").not_exists()
-    heard = Attr("status").eq(Status.COLLECTING) & failed
-    if ended.delivery is Delivery.PENDING:
-        return items.change(task, heard, {**put, "due": ended.due})
-    return items.change(task, heard, {**put, "expires": _expiry()}, drop=("due", "due_shard"))
+    return items.change(task, Attr("status").eq(Status.COLLECTING) & failed, put)
+
+
+def settle(task: Task) -> Task | None:
+    """An ended task, with nobody to tell of it, has been announced. None: it was settled before, or is not over."""
+    untold = Attr("completed").exists() & Attr("delivery").eq(Delivery.NONE) & Attr("due").exists()
+    return items.change(task, untold, {"expires": _expiry()}, drop=("due", "due_shard"))
 
 
 def ask_to_cancel(task: Task) -> Task | None:
@@ -197,18 +202,29 @@ def count_overdue(shard: str, now: int) -> int:
 
 
 def delivered(task: Task, attempt: dict[str, Any]) -> Task | None:
-    """The receiver has taken the news."""
-    return _told(task, Delivery.DELIVERED, attempt)
+    """The receiver has taken the news, from whichever delivery."""
+    return _told(task, Attr("delivery").eq(Delivery.PENDING), Delivery.DELIVERED, attempt)
 
 
 def give_up(task: Task, attempt: dict[str, Any]) -> Task | None:
-    """The receiver will not be told any more."""
-    return _told(task, Delivery.GIVEN_UP, attempt)
+    """The receiver will not be told any more. None: another delivery has taken over, and decides."""
+    return _told(task, _pending(task), Delivery.GIVEN_UP, attempt)
 
 
 def undelivered(task: Task, attempt: dict[str, Any], due: int) -> Task | None:
-    """An attempt failed, and there will be another before `due` (ms)."""
-    return items.change(task, Attr("delivery").eq(Delivery.PENDING), {"due": due}, append={"deliveries": attempt})
+    """An attempt failed, and there will be another before `due` (ms). None: another delivery has taken over."""
+    return items.change(task, _pending(task), {"due": due}, append={"deliveries": attempt})
+
+
+def redeliver(task: Task, due: int) -> Task | None:
+    """
+    The receiver of an ended task shall be told anew, whatever became of it before: a new round of the schedule under
+    the next generation, so that a delivery that waits leaves. None: a delivery has begun since the task was read.
+    """
+    over = Attr("completed").exists() & Attr("webhook").exists() & Attr("news").exists()
+    put = {"delivery": Delivery.PENDING, "generation": task.generation + 1, "earlier": len(task.deliveries)}
+    put |= {"due": due, "due_shard": due_shard(task.task_id)}
+    return items.change(task, over & Attr("generation").eq(task.generation), put, drop=("expires",))
 
 
 def failure(word: Failed, *, accepted: bool) -> Failure:
@@ -248,10 +264,15 @@ def _doubted(task: Task) -> ConditionBase:
     return Attr("doubt").eq(task.doubt) if task.doubt else Attr("doubt").not_exists()
 
 
-def _told(task: Task, delivery: Delivery, attempt: dict[str, Any]) -> Task | None:
+def _pending(task: Task) -> ConditionBase:
+    """That the receiver has to be told still, and by the delivery that has read the task."""
+    return Attr("delivery").eq(Delivery.PENDING) & Attr("generation").eq(task.generation)
+
+
+def _told(task: Task, condition: ConditionBase, delivery: Delivery, attempt: dict[str, Any]) -> Task | None:
     return items.change(
         task,
-        Attr("delivery").eq(Delivery.PENDING),
+        condition,
         {"delivery": delivery, "expires": _expiry()},
         append={"deliveries": attempt},
         drop=("due", "due_shard"),

@@ -40,20 +40,30 @@ DEADLINE_S = 30 * 60
 logger = Logger(child=True)
 
 
-def submit(order: Order, model: str, tenant: str, key: str | None, *, origin: str, until: int) -> tuple[Task, bool]:
+def submit(
+    order: Order,
+    model: str,
+    tenant: str,
+    key: str | None,
+    *,
+    origin: str,
+    until: int,
+    cancel_after: int | None = None,
+) -> tuple[Task, bool]:
     """
     All three steps, as far as they go now; the task, and whether it was there already (then nothing else was done).
 
     key: the caller's idempotency key, if any. origin: our own scheme and host. until: when this invocation ends, ms.
+    cancel_after: seconds after which the caller does not want the task any more.
     Raises UnknownModel, InvalidOrder, KeyReused: nothing was recorded. Raises Rejected: the task has failed.
     """
     # First of all, and whatever has become of the model, the webhook or the inbox since: a known key is a known task.
     if key and (known := _known(order, model, tenant, key)):
         return known, True
     wanted = catalogue.catalogue().model(model)
-    ways = _examined(order, wanted, tenant)
-    wait = _first_visit(wanted, ways)
-    recorded, replayed = _record(order, model, tenant, key, wait)
+    ways = examined(order, wanted, tenant)
+    wait = min(_first_visit(wanted, ways), cancel_after or DEADLINE_S)
+    recorded, replayed = _record(order, model, tenant, key, wait, cancel_after)
     if replayed:
         return recorded, True
     try:
@@ -93,8 +103,8 @@ def _digest(order: Order, model: str) -> str:
     return task.digest(model, order.model_dump(exclude_defaults=True, exclude={"version"}))
 
 
-def _examined(order: Order, model: Model, tenant: str) -> tuple[Way, ...]:
-    """How the order can be made. Raises InvalidOrder with all that is wrong with it."""
+def examined(order: Order, model: Model, tenant: str) -> tuple[Way, ...]:
+    """How an order can be made, best first. Raises InvalidOrder with all that is wrong with it."""
     ways, faults = tuple[Way, ...](), list[dict[str, str]]()
     try:
         ways = routing.ways(model, order.input)
@@ -120,7 +130,9 @@ def _first_visit(model: Model, ways: tuple[Way, ...]) -> int:
     return schedule.first(expected(model, first.route.name)) if dialects.queue(first.route.dialect) else 0
 
 
-def _record(order: Order, model: str, tenant: str, key: str | None, wait: int) -> tuple[Task, bool]:
+def _record(
+    order: Order, model: str, tenant: str, key: str | None, wait: int, cancel_after: int | None
+) -> tuple[Task, bool]:
     now = clock.now()
     nonce = clock.nonce()
     model_input = json.dumps(order.input, ensure_ascii=False)
@@ -133,9 +145,10 @@ def _record(order: Order, model: str, tenant: str, key: str | None, wait: int) -
         input=model_input,
         digest=_digest(order, model),
         created=now,
-        deadline=now + DEADLINE_S * 1000,
+        deadline=now + (cancel_after or DEADLINE_S) * 1000,
+        cancel_after=cancel_after,
         due=now + wait * 1000 + driver.GRACE_MS,
-        webhook=order.webhook,
+        webhook=order.webhook if order.wants_the_end else None,
         metadata=order.metadata,
         nonce=nonce,
     )

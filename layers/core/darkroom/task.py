@@ -71,14 +71,16 @@ class Task:
 
     input: the caller's input, as JSON text.
     digest: of the whole request; tells a repeated request from another one under the same idempotency key.
+    cancel_after: seconds from its creation after which its caller does not want it any more, if that is its deadline.
     lease: until when the holder of the claim (`nonce`) may still be posting.
     attempts: what became of each POST (posting.py); at most one of them may have been accepted.
     doubt: a last word that is not believed yet: {"code", "since", "times"}, as it was said in a row.
     late: drivers that have come to this task after its deadline.
     outputs, several: the gateway's last word, if it was Finished.
     missing: why outputs that the gateway offered are not among the images.
-    news: the webhook's body but for what the caller sent, frozen when the task ended.
+    news: the prediction but for what the caller sent, frozen when the task ended.
     deliveries: {"at", "status" or "error", "ms"} of each attempt at the webhook.
+    earlier: how many of them lie before the present round of the schedule, which a redelivery begins anew.
     due: when somebody has to have come back to this task; None when nobody needs to any more.
     """
 
@@ -95,6 +97,7 @@ class Task:
     webhook: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     cancel: bool = False
+    cancel_after: int | None = None
     nonce: str | None = None
     lease: int | None = None
     route: str | None = None
@@ -112,6 +115,7 @@ class Task:
     missing: tuple[str, ...] = ()
     delivery: Delivery = Delivery.NONE
     deliveries: tuple[dict[str, Any], ...] = ()
+    earlier: int = 0
     news: str | None = None
 
 

@@ -14,18 +14,26 @@ from darkroom.task import Task
 from darkroom.wire import Request
 
 
-def request(task: Task, secret: str, now: int) -> Request:
-    """One attempt to tell `task.webhook`, signed at `now` with the tenant's secret (`whsec_…`)."""
+def message(task: Task) -> str:
+    """The id of the news of a task's end: one for all attempts, by which receivers know what they have."""
+    return f"msg_{task.task_id}"
+
+
+def request(task: Task, secrets: tuple[str, ...], now: int) -> Request:
+    """
+    One attempt to tell `task.webhook`, at `now` (ms), signed with each of the tenant's secrets (`whsec_…`): a receiver
+    looks for one signature that it believes.
+    """
     if task.webhook is None:
         raise ValueError(f"task {task.task_id} has no webhook")
     body = thaw(task)
-    message_id = f"msg_{task.task_id}"
     moment = datetime.fromtimestamp(now // 1000, UTC)
+    signatures = [Webhook(secret).sign(message(task), moment, body.decode()) for secret in secrets]
     headers = {
         "content-type": "application/json",
         "user-agent": "darkroom",
-        "webhook-id": message_id,
+        "webhook-id": message(task),
         "webhook-timestamp": str(now // 1000),
-        "webhook-signature": Webhook(secret).sign(message_id, moment, body.decode()),
+        "webhook-signature": " ".join(signatures),
     }
     return Request("POST", task.webhook, headers, body)

@@ -42,9 +42,9 @@ class Reply:
     def ok(self) -> bool:
         return 200 <= self.status < 300
 
-    def retry_after(self, now: int) -> int | None:
+    def retry_after(self, now: int, cap: int = 3600) -> int | None:
         """
-        Seconds that the gateway asks us to wait, seen from `now` (ms), an hour at most; None if it asks for nothing.
+        Seconds that a peer asks us to wait, seen from `now` (ms), `cap` at most; None if it asks for nothing.
 
         It asks in the header Retry-After (OpenAI and Azure in retry-after-ms, too), or in the body of an error: in
         `retry_after` (Replicate), or in the `retryDelay` of a google.rpc.RetryInfo; or else it tells with a 429 when
@@ -55,7 +55,7 @@ class Reply:
             wish = self._wish_in_body()
         if wish is None and self.status == 429 and _NUMBER.fullmatch(over := self.headers.get("ratelimit-reset", "")):
             wish = float(over)
-        return None if wish is None else math.ceil(min(max(0.0, wish), 3600.0))
+        return None if wish is None else math.ceil(min(max(0.0, wish), float(cap)))
 
     def document(self) -> dict[str, Any]:
         """

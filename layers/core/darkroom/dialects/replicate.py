@@ -28,6 +28,8 @@ _RUNNING = ("starting", "processing")
 
 def submission(route: Route, native_input: dict[str, Any]) -> Request:
     model, _, version = route.model.partition(":")
+    if "/" not in model:
+        version = model
     if version:
         return json_request("POST", f"{route.base}/predictions", {"version": version, "input": native_input})
     return json_request("POST", f"{route.base}/models/{model}/predictions", {"input": native_input})
