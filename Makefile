@@ -10,7 +10,7 @@ SOURCES := $(shell find layers functions statemachines -type f -not -path '*/__p
 export SAM_CLI_TELEMETRY = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo up test simulate story check lint template format lock clean
+.PHONY: help setup demo up test simulate story fuzz openapi check lint template format lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -31,6 +31,12 @@ simulate: .venv/ready ## what may go wrong at once: N=20000 random stories from 
 	@$(HARNESS) schedules --number $(or $(N),20000) --seed $(or $(SEED),0)
 	@$(HARNESS) crashes --pairs
 	@$(HARNESS) variants
+
+fuzz: .venv/ready ## the HTTP API against its own OpenAPI document, by schemathesis (N=500 examples of each operation)
+	@$(PYTHON) -m tests.fuzz.run --examples $(or $(N),500)
+
+openapi: .venv/ready ## write layers/core/darkroom/openapi.json anew, from the code
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m local.openapi
 
 story: .venv/ready ## one of these stories, effect by effect (SEED=0)
 	@$(HARNESS) story $(or $(SEED),0)
@@ -65,11 +71,15 @@ clean: ## forget everything that was set up or made
 	rm -rf .venv .venv-sam .aws-sam demo .hypothesis .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# Two versions of Google's client: the last one that speaks Imagen's protocol lies beside the current one.
-.venv/ready: requirements-dev.txt tests/simulator/google-genai-2.19.txt
+# Two versions of Google's client: the last one that speaks Imagen's protocol lies beside the current one. Replicate's
+# clients: the next Python one lies beside the current one, and the one for JavaScript is there where npm is.
+.venv/ready: requirements-dev.txt tests/simulator/google-genai-2.19.txt tests/clients/replicate-2.0.txt tests/clients/package-lock.json
 	@python=$$(local/find-python) && echo "Setting up .venv with $$($$python --version) (once, about a minute)" && $$python -m venv --clear .venv
 	@$(PYTHON) -m pip install -qq --require-hashes -r requirements-dev.txt
 	@$(PYTHON) -m pip install -qq --require-hashes --no-deps --target .venv/google-genai-2.19 -r tests/simulator/google-genai-2.19.txt
+	@$(PYTHON) -m pip install -qq --require-hashes --no-deps --target .venv/replicate-2.0 -r tests/clients/replicate-2.0.txt
+	@mkdir -p .venv/javascript && cp tests/clients/package*.json .venv/javascript
+	@! command -v npm >/dev/null || npm ci --prefix .venv/javascript --silent --no-audit --no-fund
 	@touch $@
 
 .venv-sam/ready: requirements-sam.txt
