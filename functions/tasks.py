@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import api, listing, redelivery, store
+from darkroom import api, cancellation, listing, redelivery, store
 from darkroom.errors import NotEnded, NotFound, NoWebhook, ToldTooOften
 from darkroom.shapes import Deliveries, Prediction, Predictions
 from darkroom.task import Task
@@ -46,8 +46,7 @@ def show(task_id: str) -> Response[str]:
 @api.replies({200: Prediction}, NotFound)
 def cancel(task_id: str) -> Response[str]:
     """Ask to cancel it. What the gateway says last decides; what has ended stays as it is."""
-    task = _own(task_id)
-    return _shown(store.ask_to_cancel(task) or store.read(task_id))
+    return _shown(cancellation.begin(_own(task_id)))
 
 
 @app.get("/v1/predictions/<task_id>/deliveries")

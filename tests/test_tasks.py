@@ -1,16 +1,19 @@
-"""A caller asks about a task, cancels it, or fetches its images: functions/tasks.py."""
+"""A caller asks about tasks, or cancels one: functions/tasks.py."""
 
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
+from darkroom import aws, store
+from darkroom.driver import GRACE_MS
 from darkroom.task import Status, Task
 from tests.conftest import (
     ORIGIN,
     OUTPUT,
     QUESTION,
     Account,
+    Clock,
     Event,
     Wire,
     call,
@@ -64,11 +67,58 @@ def test_a_task_is_shown_as_its_submission_was(account: Account, wire: Wire, run
     }
 
 
-def test_a_cancellation_is_noted_for_the_driver(account: Account, wire: Wire, running: Task) -> None:
+def cancel(task: Task) -> Event:
+    return ask(f"/v1/predictions/{task.task_id}/cancel", "POST")
+
+
+def test_a_cancellation_is_noted_and_a_driver_sees_to_it_at_once(account: Account, wire: Wire, running: Task) -> None:
     answer = ask(document(ask(f"/v1/predictions/{running.task_id}"))["urls"]["cancel"], "POST")
     assert (answer["statusCode"], document(answer)["status"]) == (200, "processing")
     assert (account.task().cancel, account.task().status) == (True, Status.RUNNING)
     assert len(wire.requests) == 1
+    assert account.executions()[f"{running.task_id}-2"] == {**step(running), "generation": 2, "wait": 0}
+    assert call("poll", step(running))["next"] == "leave"
+    wire.on("POST", f"{QUESTION}/cancel", httpx.Response(200, json={}))
+    wire.on("GET", QUESTION, prediction("canceled"))
+    assert call("poll", step(account.task()))["next"] == "finalize"
+
+
+def test_a_task_that_is_canceled_again_gets_no_further_driver(account: Account, running: Task) -> None:
+    cancel(running)
+    assert cancel(running)["statusCode"] == 200
+    assert set(account.executions()) == {running.task_id, f"{running.task_id}-2"}
+
+
+def test_a_driver_that_cannot_be_started_to_cancel_is_brought_by_the_sweeper(
+    account: Account, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(aws.stepfunctions(), "start_execution", lambda **_: 1 / 0)
+        assert cancel(running)["statusCode"] == 200
+    assert account.task().cancel
+    time.forward(GRACE_MS / 1000 + 60)
+    call("sweep", event("sweep"))
+    assert f"{running.task_id}-3" in account.executions()
+
+
+def test_nobody_is_sent_for_what_is_collected_already(account: Account, collecting: Task) -> None:
+    assert cancel(collecting)["statusCode"] == 200
+    assert set(account.executions()) == {collecting.task_id}
+
+
+def test_a_driver_that_came_meanwhile_sees_to_the_cancellation_itself(
+    account: Account, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store.ask_to_cancel
+
+    def meanwhile(task: Task) -> Task | None:
+        flagged = real(task)
+        store.postpone(task, time.now + 999_000)
+        return flagged
+
+    monkeypatch.setattr(store, "ask_to_cancel", meanwhile)
+    assert cancel(running)["statusCode"] == 200
+    assert set(account.executions()) == {running.task_id}
 
 
 def test_a_task_that_has_ended_cannot_be_canceled(account: Account, wire: Wire, link: str) -> None:

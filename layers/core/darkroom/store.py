@@ -170,9 +170,9 @@ def visited(task: Task) -> Task | None:
 
 
 def take_over(task: Task, due: int) -> Task | None:
-    """The next generation, for a task that nobody came back to in time. None: somebody did, after all."""
-    overdue = Attr("generation").eq(task.generation) & Attr("due").eq(task.due)
-    return items.change(task, overdue, {"generation": task.generation + 1, "due": due})
+    """The next generation, whose driver is to come before `due` (ms). None: a driver has come since the task was read."""
+    left_alone = Attr("generation").eq(task.generation) & Attr("due").eq(task.due)
+    return items.change(task, left_alone, {"generation": task.generation + 1, "due": due})
 
 
 def set_aside(task_id: str, due: int) -> None:
