@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from darkroom import api, forms, gallery, keys, links, order, uploads
 from darkroom.errors import BodyTooLarge, InvalidOrder, NotFound
+from darkroom.labels import Form, Reservation
 from darkroom.shapes import ReservedFile, UploadedFile
 
 logger = Logger()
@@ -15,7 +16,7 @@ app = api.resolver()
 
 
 @app.post("/v1/files")
-@api.takes({"multipart/form-data": uploads.Form, "application/json": uploads.Reservation})
+@api.takes({"multipart/form-data": Form, "application/json": Reservation})
 @api.replies({201: UploadedFile | ReservedFile}, InvalidOrder, BodyTooLarge)
 def upload_file() -> Response[str]:
     """Upload a file as a form, or ask with JSON where to put one that is too large for that."""

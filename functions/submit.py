@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import api, clock, headers, models, rehearsal, submission, waiting
+from darkroom import api, clock, headers, keys, models, rehearsal, submission, waiting
 from darkroom.errors import KeyReused, Rejected, UnknownModel
 from darkroom.order import Order, VersionedOrder
 from darkroom.shapes import Prediction, Rehearsal
@@ -42,6 +42,8 @@ def _create(model: str, order: Order, dry_run: bool) -> Response[str]:
     cancel_after = headers.cancel_after(said("cancel-after"))
     if dry_run:
         return api.shown(200, rehearsal.rehearse(order, model, tenant))
+    # Before anything is spent: whoever waits may get links to images, and must be told of the task whatever happens.
+    link_key = keys.link() if wait else None
     task, replayed = submission.submit(
         order,
         model,
@@ -53,7 +55,7 @@ def _create(model: str, order: Order, dry_run: bool) -> Response[str]:
     )
     if wait:
         task = waiting.end(task, now + wait * 1000)
-    prediction = api.prediction(task, event, waited=bool(wait))
+    prediction = api.prediction(task, event, link_key, waited=bool(wait))
     more = {"preference-applied": f"wait={wait}"} if wait else {}
     if replayed:
         return api.shown(200, prediction, **more, **{"idempotent-replayed": "true"})

@@ -29,9 +29,8 @@ def list_predictions(
     """One's own predictions, the newest first, a hundred on a page; `next` leads to the next page."""
     event = app.current_event
     wanted = listing.Wanted.read(cursor, created_after, created_before, source)
-    tasks, after = listing.page(api.tenant(event), wanted)
+    shown, after = listing.page(api.tenant(event), wanted, lambda task: api.prediction(task, event))
     following = f"{api.origin(event)}/v1/predictions?{after}" if after else None
-    shown = [api.prediction(task, event) for task in tasks]
     return api.shown(200, {"previous": None, "next": following, "results": shown})
 
 

@@ -2,12 +2,13 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from darkroom import aws, listing, settings, store
+from darkroom import aws, items, listing, settings, store
 from darkroom.task import Task, name
 from tests.conftest import ORIGIN, Event, document
 from tests.test_tasks import ask, problem
@@ -95,6 +96,41 @@ def test_a_page_of_large_inputs_is_cut_to_what_a_function_may_answer() -> None:
     found = pages()
     assert [task_id for page in found for task_id in page] == made
     assert len(found) >= 3
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"metadata": {"note": "x" * 200_000}}, {"input": json.dumps({"prompt": '"\\' * 60_000})}],
+    ids=["metadata", "what is written with twice as many characters"],
+)
+def test_a_page_fits_into_a_response_whatever_it_is_full_of(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(60)
+    real = items.from_item
+    monkeypatch.setattr(items, "from_item", lambda item: replace(real(item), **more))
+    first = document(answer := ask("/v1/predictions"))
+    assert len(json.dumps(answer, ensure_ascii=False).encode()) < 6_000_000
+    listed = [each["id"] for each in first["results"]]
+    assert listed == made[: len(listed)]
+    assert [task_id for page in pages() for task_id in page] == made
+
+
+def test_a_cursor_may_come_with_other_times_than_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGE", 4)
+    made = make(10)
+    following = document(ask("/v1/predictions"))["next"]
+    asked, real = list[dict[str, Any]](), aws.dynamodb().query
+
+    def query(**parameters: Any) -> Any:
+        asked.append(parameters)
+        return real(**parameters)
+
+    monkeypatch.setattr(aws.dynamodb(), "query", query)
+    older = document(ask(f"{following}&created_before=2026-11-20T12:00:03Z"))["results"]
+    assert [each["id"] for each in older] == made[7:]
+    assert all("ExclusiveStartKey" not in parameters for parameters in asked)
+    assert document(ask(f"{following}&created_after=2026-11-20T12:00:07Z"))["results"] == []
 
 
 def test_a_page_ends_where_dynamodb_holds_something_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,9 +111,13 @@ def shown(status: int, document: Mapping[str, Any], **headers: str) -> Response[
     return Response(status, "application/json", body, headers={"cache-control": "no-store", **headers})
 
 
-def prediction(task: Task, event: APIGatewayProxyEventV2, *, waited: bool = False) -> Prediction:
-    """A task as its caller sees it, who may have waited for its end."""
-    return predictions.show(task, origin(event), keys.link() if task.images else "", waited=waited)
+def prediction(
+    task: Task, event: APIGatewayProxyEventV2, link_key: str | None = None, *, waited: bool = False
+) -> Prediction:
+    """A task as its caller sees it, who may have waited for its end. link_key: if it has been read already."""
+    if link_key is None:
+        link_key = keys.link() if task.images else ""
+    return predictions.show(task, origin(event), link_key, waited=waited)
 
 
 def sent(file: File) -> Response[str]:

@@ -29,6 +29,13 @@ def dynamodb() -> "DynamoDBClient":
 
 
 @cache
+def hasty_dynamodb() -> "DynamoDBClient":
+    """For who would rather not know than be late."""
+    hasty = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 1})
+    return boto3.client("dynamodb", config=hasty)
+
+
+@cache
 def s3() -> "S3Client":
     # Signature version 4 with the region's own address: presigned links of the older kind are refused in newer regions.
     links = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})

@@ -1,8 +1,8 @@
 """
 A caller does not want a task any more.
 
-What becomes of it is for its driver to find out, since the gateway's last word decides. But the driver may be waiting for
-when the pictures should be there, and what is canceled late has been paid for: so the next driver is started at once.
+What becomes of it is for its driver to find out, since the gateway's last word decides. But the driver may be waiting
+until the pictures should be there, and what is canceled late has been paid for: so the next driver is started at once.
 """
 
 from aws_lambda_powertools import Logger

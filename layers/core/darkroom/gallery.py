@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import io
+import re
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypedDict
 
 from botocore.exceptions import ClientError
 
@@ -22,6 +23,17 @@ NOTE = "note"
 _STAGING = "staging/"
 
 
+#: What a file may be called that a caller has uploaded.
+UPLOAD = re.compile(r"[a-z2-7]{26}(\.[a-z0-9]{1,11})?")
+
+
+class Place(TypedDict):
+    """Where S3 has a file."""
+
+    Bucket: str
+    Key: str
+
+
 @dataclass(frozen=True)
 class File:
     """A stored file: its bytes if it is small, else a link to it that needs no credentials."""
@@ -35,6 +47,11 @@ class File:
 def key(task_id: str, name: str) -> str:
     """Where a task's file lies."""
     return f"images/{task_id}/{name}"
+
+
+def upload(tenant: str, file_id: str) -> Place:
+    """Where a file lies that a tenant has uploaded, if there is one of that id."""
+    return {"Bucket": settings.images_bucket(), "Key": f"uploads/{tenant}/{file_id}"}
 
 
 def put(

@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from darkroom import aws, settings, uploads
-from darkroom.uploads import Place
+from darkroom import aws, gallery, settings
+from darkroom.gallery import Place
 
 #: Seconds for which a link lives: long enough for a gateway's queue.
 PRESIGNED_S = 3600
@@ -24,7 +24,7 @@ _SCHEME = "s3://"
 #: The address of an uploaded file, whatever our host is called: we may have several names, and a driver knows of none
 #: that its caller used. The id means a file of the task's own tenant in any case; and where another host has addresses
 #: of this very form, no gateway could fetch from them, since they take an API key.
-_UPLOADED = re.compile(rf"https?://[^/?#]+/v1/files/(?P<id>{uploads.ID.pattern})")
+_UPLOADED = re.compile(rf"https?://[^/?#]+/v1/files/(?P<id>{gallery.UPLOAD.pattern})")
 #: The one input that may begin with anything.
 _PROMPT = "prompt"
 
@@ -83,7 +83,7 @@ def _fault(reference: str, tenant: str) -> str | None:
 def _place(text: str, tenant: str) -> Place | None:
     """Where the tenant's own file lies that a text refers to; None if it refers to none."""
     if uploaded := _UPLOADED.fullmatch(text):
-        return uploads.place(tenant, uploaded["id"])
+        return gallery.upload(tenant, uploaded["id"])
     if not text.startswith(_SCHEME):
         return None
     bucket, _, key = text.removeprefix(_SCHEME).partition("/")

@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom import asking, catalogue, clock, dialects, driver, posting, routing, schedule, store, submission, timings
+from darkroom import asking, catalogue, clock, dialects, driver, posting, routing, schedule, store, timings
 from darkroom.answer import Doubtful, Failed, Finished, Running
 from darkroom.driver import Next, Step
 from darkroom.errors import InvalidOrder, Reason, UnknownModel
@@ -68,7 +68,7 @@ def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
             return _ask(posted)
         case Status.RUNNING:
             model = catalogue.catalogue().model(task.model)
-            return "wait", schedule.first(submission.expected(model, posted.route or ""))
+            return "wait", schedule.first(timings.seconds(model, posted.route or ""))
         case _:
             return "finalize", 0
 

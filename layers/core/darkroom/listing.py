@@ -8,7 +8,7 @@ read, so that nothing is shown twice or left out, however many tasks were made i
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -18,11 +18,12 @@ from boto3.dynamodb.conditions import ConditionExpressionBuilder, Key
 
 from darkroom import aws, items, settings
 from darkroom.errors import InvalidOrder, NotFound, Unavailable
+from darkroom.shapes import Prediction
 from darkroom.store import TENANT_SHARDS
 from darkroom.task import Task
 
-#: Tasks on a page at most, and bytes of them, with so many for what is ours of each: a function's response holds 6 MB.
-PAGE, PAGE_BYTES, OURS_BYTES = 100, 4_000_000, 10_000
+#: Tasks on a page at most, and bytes of it: a function's response holds 6 MB.
+PAGE, PAGE_BYTES = 100, 5_500_000
 #: Tasks that are read at once: DynamoDB gives 16 MB at most, and an item has up to 400 KB.
 CHUNK = 25
 
@@ -78,8 +79,12 @@ class Wanted:
         )
 
 
-def page(tenant: str, wanted: Wanted) -> tuple[list[Task], str]:
-    """The tasks of a page, and the query that leads to the next one; empty at the end. Raises Unavailable."""
+def page(tenant: str, wanted: Wanted, show: Callable[[Task], Prediction]) -> tuple[list[Prediction], str]:
+    """
+    A page of what `show` makes of the tasks, and the query that leads to the next one; empty at the end.
+
+    Raises Unavailable.
+    """
     if wanted.nothing:
         return [], ""
     shards = [_shard(tenant, shard, wanted) for shard in range(TENANT_SHARDS)]
@@ -88,31 +93,38 @@ def page(tenant: str, wanted: Wanted) -> tuple[list[Task], str]:
     entries = [entry for entries, _ in shards for entry in entries if entry[1][0] >= horizon]
     # Stable: tasks of one shard and one millisecond stay in the index's own order, or a cursor would not lead on.
     found = sorted(entries, key=lambda entry: entry[1][0], reverse=True)
-    tasks, places, size, shown = list[Task](), dict(wanted.places), 0, 0
+    shown, places, size, seen = list[Prediction](), dict(wanted.places), 0, 0
     for (shard, place), task in _read(found[:PAGE]):
-        size += len(task.input.encode()) + OURS_BYTES if task else 0
-        if size > PAGE_BYTES and tasks:
-            break
-        shown += 1
-        places[shard] = place
         if task and task.tenant == tenant:
-            tasks.append(task)
-    if found and not shown:
+            prediction = show(task)
+            size += _size(prediction)
+            if size > PAGE_BYTES and shown:
+                break
+            shown.append(prediction)
+        seen += 1
+        places[shard] = place
+    if found and not seen:
         raise Unavailable("The tasks cannot be read now. Try again soon.")
-    more = shown < len(found) or any(more for _, more in shards)
-    return tasks, _encoded(places, wanted) if more else ""
+    more = seen < len(found) or any(more for _, more in shards)
+    return shown, _encoded(places, wanted) if more else ""
+
+
+def _size(prediction: Prediction) -> int:
+    """Bytes in a function's response, which is JSON that holds the document as a text."""
+    return len(json.dumps(json.dumps(prediction, ensure_ascii=False), ensure_ascii=False).encode())
 
 
 def _shard(tenant: str, shard: int, wanted: Wanted) -> tuple[list[tuple[int, Place]], bool]:
     """Where the next tasks of one shard are, up to a page of them, and whether there are more."""
     name = f"{tenant}#{shard}"
     first, last = (wanted.after or 0) + 1, (wanted.before or 10**15) - 1
-    if first > last:
+    place = wanted.places.get(shard)
+    if first > last or (place and place[0] < first):
         return [], False
     condition = Key("tenant_shard").eq(name) & Key("created").between(first, last)
     built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=True)
     start: dict[str, Any] = {}
-    if place := wanted.places.get(shard):
+    if place and place[0] <= last:  # else it lies before what is wanted, where DynamoDB would not begin
         key = {"tenant_shard": name, "created": place[0], "task_id": place[1]}
         start = {"ExclusiveStartKey": items.serialized(key)}
     reply = aws.dynamodb().query(

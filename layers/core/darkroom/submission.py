@@ -80,11 +80,6 @@ def submit(
     return posted, False
 
 
-def expected(model: Model, route: str) -> float:
-    """How many seconds a model takes: what its route has taken here, or else what the catalogue says."""
-    return timings.expected(route) or model.seconds
-
-
 def _known(order: Order, model: str, tenant: str, key: str) -> Task | None:
     try:
         return _same(store.read(task.name(tenant, key)), _digest(order, model))
@@ -127,7 +122,7 @@ def _first_visit(model: Model, ways: tuple[Way, ...]) -> int:
         first = next(iter(posting.payable(ways)), ways[0])
     except GetParameterError:  # which is for the POST to stumble over, when the task is on record
         first = ways[0]
-    return schedule.first(expected(model, first.route.name)) if dialects.queue(first.route.dialect) else 0
+    return schedule.first(timings.seconds(model, first.route.name)) if dialects.queue(first.route.dialect) else 0
 
 
 def _record(

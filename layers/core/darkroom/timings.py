@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom import aws, clock, schedule, settings
+from darkroom.route import Model
 
 #: Milliseconds for which a warm function keeps what it has read.
 MAX_AGE_MS = 60_000
@@ -29,6 +30,11 @@ def record(route: str, seconds: float) -> None:
         )
     except (ClientError, BotoCoreError):
         logger.warning("a timing was not recorded", exc_info=True)
+
+
+def seconds(model: Model, route: str) -> float:
+    """How many seconds a model takes: what its route has taken here, or else what the catalogue says."""
+    return expected(route) or model.seconds
 
 
 def expected(route: str) -> float | None:
