@@ -27,6 +27,8 @@ def test_this_machine_is_reached_as_it_is(cloud: Cloud, simulator: str) -> None:
     [
         "https://10.0.0.1/",
         "https://169.254.169.254/latest",
+        "https://127.1/",
+        "https://printer.local/",
         "http://api.replicate.com/",
         "https://api.replicate.com:22/",
     ],

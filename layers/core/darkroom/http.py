@@ -80,18 +80,38 @@ class Public(httpx.AsyncBaseTransport):
             headers=request.headers,
             stream=request.stream,
             # The certificate is held against the name, not against the address that the name has led to.
-            extensions={**request.extensions, "sni_hostname": request.url.host},
+            extensions={**request.extensions, "sni_hostname": _ascii(request.url)},
         )
         return await self._transport.handle_async_request(pinned)
 
     async def pin(self, url: httpx.URL) -> httpx.URL:
-        """`url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent."""
+        """
+        `url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent.
+
+        A public address in place of a name will do: nobody can make it lead elsewhere between a look and a connection,
+        and its certificate must be one for that address.
+        """
         if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo or not url.host:
             raise ForbiddenAddress("Only https URLs at port 443 or 8443, without a user name, are allowed.")
-        found = await _look_up(url.host)
+        host = _ascii(url)
+        if not addresses.literal(host) and not addresses.name(host):
+            raise ForbiddenAddress("The URL's host is neither an address nor the full name of a host on the internet.")
+        found = [host] if addresses.literal(host) else await self.look_up(host)
         if not found or not all(map(addresses.public, found)):
             raise ForbiddenAddress("The URL's host is not, or not only, at public addresses.")
         return url.copy_with(host=found[0])
+
+    async def look_up(self, name: str) -> list[str]:
+        """The addresses of a host, from one lookup. Raises NotSent for a name that nobody knows."""
+        try:
+            with anyio.fail_after(CONNECT_S):
+                # In a thread that may be left behind: a resolver cannot be told to stop.
+                found = await anyio.to_thread.run_sync(
+                    lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM), abandon_on_cancel=True
+                )
+        except (OSError, UnicodeError, TimeoutError) as error:
+            raise NotSent(f"the name {name} cannot be resolved") from error
+        return [str(entry[4][0]) for entry in found]
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -166,12 +186,13 @@ async def _exchange(request: Request, deadline: float) -> AsyncIterator[httpx.Re
     timeout = httpx.Timeout(deadline, connect=min(CONNECT_S, deadline)).as_dict()
     # What is packed costs time to unpack, and could be a bomb.
     headers = {"accept-encoding": "identity", "user-agent": "darkroom", **request.headers}
+    url = _understood(request.url)
     try:
         outgoing = httpx.Request(
-            request.method, request.url, headers=headers, content=request.body, extensions={"timeout": timeout}
+            request.method, url, headers=headers, content=request.body, extensions={"timeout": timeout}
         )
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise NotSent(f"{type(error).__name__} in place of an address") from error
+    except UnicodeError as error:
+        raise NotSent("a header cannot be written in ASCII") from error
     async with transport() as connection:
         try:
             response = await connection.handle_async_request(outgoing)
@@ -194,24 +215,22 @@ async def _pieces(response: httpx.Response) -> AsyncGenerator[bytes]:
 
 async def _examine(url: str) -> None:
     try:
-        await transport().pin(httpx.URL(url))
+        await transport().pin(_understood(url))
     except NotSent:
         return
+
+
+def _understood(url: str) -> httpx.URL:
+    try:
+        # A request of it, because that looks at the host as well, which may be no IDNA.
+        return httpx.Request("GET", url).url
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ForbiddenAddress("The URL cannot be understood.") from error
 
 
-async def _look_up(host: str) -> list[str]:
-    """The host's addresses, from one lookup. Raises NotSent for a name that nobody knows."""
-    try:
-        with anyio.fail_after(CONNECT_S):
-            # In a thread that may be left behind: a resolver cannot be told to stop.
-            found = await anyio.to_thread.run_sync(
-                lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM), abandon_on_cancel=True
-            )
-    except (OSError, UnicodeError, TimeoutError) as error:
-        raise NotSent(f"the name {host} cannot be resolved") from error
-    return [str(entry[4][0]) for entry in found]
+def _ascii(url: httpx.URL) -> str:
+    """The host as it is looked up and certified. URL.host may be Unicode, which sockets read differently."""
+    return url.raw_host.decode("ascii")
 
 
 def _host(url: str) -> str:
