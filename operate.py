@@ -62,7 +62,7 @@ def api_key(stack: str, name: str, note: str = "") -> None:
     except ssm.exceptions.ParameterNotFound:
         raise OperatorError(f"There is no tenant {name!r} yet: operate.py tenant {name}") from None
     print(f"API key:        {tenants.make_key(name, note)}")
-    print("Keep them; they are not shown again.", file=sys.stderr)
+    print("Keep the API key; it is not shown again.", file=sys.stderr)
 
 
 def api_keys(_stack: str, name: str | None) -> None:
@@ -87,7 +87,12 @@ def webhook_secret(stack: str, name: str, rotate: bool, overlap: int) -> None:
         found = ssm.get_parameter(Name=f"/{stack}/tenants/{name}/webhook-secret", WithDecryption=True)
     except ssm.exceptions.ParameterNotFound:
         raise OperatorError(f"There is no tenant {name!r} yet: operate.py tenant {name}") from None
-    held = rotation.read(found["Parameter"]["Value"])
+    try:
+        held = rotation.read(found["Parameter"]["Value"])
+    except ValueError:
+        if not rotate or overlap:
+            raise OperatorError("What is there is no webhook secret. For another: --rotate --overlap 0") from None
+        held = rotation.Secrets("")
     if rotate:
         if overlap < 0:
             raise OperatorError("An overlap is a number of hours, 0 or more.")

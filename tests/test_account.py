@@ -59,6 +59,17 @@ def test_a_tenant_without_a_secret_is_told_whose_fault_that_is(account: Account)
     assert (answer["statusCode"], document(answer)["code"]) == (500, "misconfigured")
 
 
+@pytest.mark.parametrize("secret", ["hunter2", "whsec_YQ whsec_Yg hunter2 6"])
+def test_what_is_no_secret_is_not_shown_for_one(
+    account: Account, caplog: pytest.LogCaptureFixture, secret: str
+) -> None:
+    account.put("tenants/default/webhook-secret", secret)
+    answer = ask("/v1/webhooks/default/secret")
+    assert (answer["statusCode"], document(answer)["code"]) == (500, "misconfigured")
+    assert "holds no webhook secret" in caplog.text
+    assert not any(word in answer["body"] + caplog.text for word in ("hunter2", "whsec_Y"))
+
+
 def test_no_secret_reaches_a_log_line(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
     assert WEBHOOK_SECRET in ask("/v1/webhooks/default/secret")["body"]
     assert "whsec" not in "".join(capsys.readouterr())

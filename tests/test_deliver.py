@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from standardwebhooks import Webhook
 
-from darkroom import aws, clock, settings
+from darkroom import aws, clock, keys, settings
 from darkroom.driver import GRACE_MS
 from darkroom.errors import ForbiddenAddress
 from darkroom.task import Delivery, Task
@@ -22,6 +23,7 @@ from tests.conftest import (
     Wire,
     call,
     conclude,
+    event,
     order,
     step,
     submit,
@@ -158,6 +160,74 @@ def test_a_tenant_without_a_secret_is_on_record_and_tried_again(account: Account
     assert account.task().deliveries[-1]["error"].startswith("This installation could not sign")
 
 
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    return caplog.text + str([vars(each) for each in caplog.records])
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "whsec_", "whsec_hunter2!", "whsec_YQ whsec_Yg", "whsec_YQ hunter2 5 6"])
+def test_a_secret_that_cannot_sign_is_on_record_as_the_operators_side(
+    account: Account, wire: Wire, untold: Task, caplog: pytest.LogCaptureFixture, secret: str
+) -> None:
+    account.put("tenants/default/webhook-secret", secret)
+    assert deliver(untold)["next"] == "wait"
+    told = account.task().deliveries[-1]["error"]
+    assert told == "This installation could not sign the webhook; its operator has to mend that."
+    log = logged(caplog)
+    assert "holds no webhook secret" in log
+    assert not any(word in log for word in secret.split() if word != "whsec_" and not word.isdecimal())
+    assert len(wire.sent("POST", RECEIVER)) == 1
+    account.put("tenants/default/webhook-secret", WEBHOOK_SECRET)
+    wire.on("POST", RECEIVER, httpx.Response(204))
+    assert deliver(untold)["next"] == "done"
+
+
+def refused(code: str, status: int) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "of hunter2"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "GetParameter")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (refused("InvalidKeyId", 400), "; its operator has to mend that."),
+        (refused("AccessDeniedException", 400), "; its operator has to mend that."),
+        (refused("ThrottlingException", 400), " now: a part of AWS does not answer."),
+        (refused("InternalServerError", 500), " now: a part of AWS does not answer."),
+        (EndpointConnectionError(endpoint_url="https://ssm.example"), " now: a part of AWS does not answer."),
+        (RuntimeError("of hunter2"), "; its operator has to mend that."),
+    ],
+    ids=str,
+)
+def test_a_first_attempt_that_cannot_be_signed_is_on_record_so_that_the_end_is_not_announced_again(
+    account: Account,
+    wire: Wire,
+    time: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    words: str,
+) -> None:
+    wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
+    submit(order(webhook=RECEIVER))
+    task = account.task()
+    call("finalize", step(task))
+
+    def refuse(**_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as away:
+        away.setattr(aws.ssm(), "get_parameter", refuse)
+        keys.forget()
+        assert deliver(task)["wait"] == 5
+    assert account.task().deliveries[-1]["error"] == f"This installation could not sign the webhook{words}"
+    assert "hunter2" not in logged(caplog)
+    time.forward(5 + GRACE_MS / 1000 + 1)
+    assert call("sweep", event("sweep"))["rescued"] == 1
+    assert set(account.executions("delivery")) == {f"{task.task_id}-2"}
+    wire.on("POST", RECEIVER, httpx.Response(204))
+    assert deliver(account.task())["next"] == "done"
+
+
 @pytest.mark.parametrize(("chance", "wait"), [(0.0, 300), (0.5, 315), (0.9999, 329)])
 def test_a_pause_is_up_to_a_tenth_longer_by_chance_and_never_shorter(
     account: Account, untold: Task, time: Clock, monkeypatch: pytest.MonkeyPatch, chance: float, wait: int
@@ -237,4 +307,4 @@ def test_the_record_says_whose_fault_it_was_and_nothing_that_the_receiver_said(
     deliver(untold)
     record = account.task().deliveries[-1]
     assert record.get("error") == words
-    assert set(record) == {"at", "ms", "error" if words else "status"}
+    assert set(record) == {"at", "ms", "round", "error" if words else "status"}

@@ -58,10 +58,11 @@ WRITES: dict[str, tuple[Status, Write]] = {
     "take_over": (Status.RUNNING, lambda one: store.take_over(one, DUE + 1)),
     "set_aside": (Status.RUNNING, lambda one: store.set_aside(one.task_id, DUE + 1)),
     "settle": (Status.COLLECTING, lambda one: store.settle(kept(store.end(one, ended(one, delivery=Delivery.NONE))))),
-    "delivered": (Status.SUCCEEDED, lambda one: store.delivered(one, TOLD)),
-    "undelivered": (Status.SUCCEEDED, lambda one: store.undelivered(one, TOLD, DUE + 1)),
+    "delivered": (Status.SUCCEEDED, lambda one: store.delivered(one, TOLD, "telling")),
+    "undelivered": (Status.SUCCEEDED, lambda one: store.undelivered(one, TOLD, DUE + 1, "telling")),
+    "overtaken": (Status.SUCCEEDED, lambda one: store.overtaken(one, TOLD, "telling")),
     "redeliver": (Status.SUCCEEDED, lambda one: store.redeliver(one, DUE + 2)),
-    "give_up": (Status.SUCCEEDED, lambda one: store.give_up(one, TOLD)),
+    "give_up": (Status.SUCCEEDED, lambda one: store.give_up(one, TOLD, "telling")),
 }
 
 

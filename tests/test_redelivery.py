@@ -1,6 +1,7 @@
 """What a task's owner sees of its webhook, and telling it anew: functions/tasks.py, and then deliver and sweep."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -228,16 +229,22 @@ def test_tasks_can_neither_spend_nor_post(account: Account, wire: Wire, told: Ta
 def test_a_task_that_has_not_ended_has_no_news(account: Account, running: Task) -> None:
     answer = ask(running.task_id, "redeliver")
     assert problem(answer) == (409, "not_ended")
+    assert answer["headers"]["retry-after"] == "5"
     assert (document(answer)["retryable"], document(answer)["task_id"]) == (True, running.task_id)
     assert account.task() == running
 
 
-def test_a_task_without_a_webhook_has_nobody_to_tell(account: Account, wire: Wire, time: Clock) -> None:
+@pytest.mark.parametrize("wish", [{}, {"webhook": RECEIVER, "webhook_events_filter": ["start", "logs"]}])
+def test_a_task_without_a_webhook_has_nobody_to_tell(
+    account: Account, wire: Wire, time: Clock, wish: dict[str, Any]
+) -> None:
     wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
-    submit(order())
+    submit(order(**wish))
     conclude(account.task())
     before = account.task()
-    assert problem(ask(before.task_id, "redeliver")) == (409, "no_webhook")
+    answer = ask(before.task_id, "redeliver")
+    assert problem(answer) == (409, "no_webhook")
+    assert "without a webhook, or with a webhook_events_filter" in document(answer)["detail"]
     assert account.task() == before
     shown = document(ask(before.task_id))
     assert (shown["webhook"], shown["status"], shown["attempts"]) == (None, "none", [])
@@ -256,6 +263,72 @@ def test_the_record_does_not_grow_for_ever(account: Account, wire: Wire, told: T
         assert answer["statusCode"] == code
     assert problem(answer) == (409, "told_too_often")
     assert len(json.dumps(item())) < 40_000
+
+
+def redelivered(task_id: str) -> int:
+    """How often it can be told again before any of these attempts is on record."""
+    times = 0
+    while (answer := ask(task_id, "redeliver"))["statusCode"] == 202:
+        times += 1
+        assert times < redelivery.CAP
+    assert problem(answer) == (409, "told_too_often")
+    return times
+
+
+def test_the_record_does_not_grow_beyond_that_if_its_receiver_is_slow(account: Account, told: Task) -> None:
+    assert redelivered(told.task_id) == redelivery.CAP - 1
+    assert len(account.executions("delivery")) == redelivery.CAP - 1
+
+
+def test_an_attempt_that_may_be_under_way_and_one_on_record_count_alike(
+    account: Account, wire: Wire, given_up: Task
+) -> None:
+    ask(given_up.task_id, "redeliver")
+    assert len(given_up.deliveries) == 8
+    call("deliver", step(account.task()))
+    call("deliver", step(account.task()))
+    assert redelivered(given_up.task_id) == redelivery.CAP - 10
+
+
+#: What receivers say to the first, the second, the third attempt of those that run at once; the last is over first.
+ANSWERS = [(503, 200), (200, 503), (200, 200), (410, 500), (500, 503, 500, 503), (200, 200, 503, 200, 500)]
+
+
+@pytest.mark.parametrize("answers", ANSWERS, ids=str)
+def test_every_attempt_of_a_slow_receiver_is_on_record(
+    account: Account, wire: Wire, time: Clock, untold: Task, answers: tuple[int, ...]
+) -> None:
+    came = iter(answers)
+
+    def slow(_: httpx.Request) -> httpx.Response:
+        answer = httpx.Response(next(came))
+        time.forward(3)
+        if len(wire.sent("POST", RECEIVER)) <= len(answers):
+            ask(untold.task_id, "redeliver")
+            with ThreadPoolExecutor() as meanwhile:
+                meanwhile.submit(call, "deliver", step(account.task())).result()
+        return answer
+
+    wire.on("POST", RECEIVER, slow)
+    call("deliver", step(untold))
+    shown = document(ask(untold.task_id))
+    assert len(wire.sent("POST", RECEIVER)) == len(shown["attempts"]) == 1 + len(answers)
+    assert [each["status"] for each in shown["attempts"]] == [500, *reversed(answers)]
+    assert shown["status"] == ("delivered" if 200 in answers else "pending")
+    assert {"at", "status", "ms"} == set().union(*shown["attempts"])
+
+
+def test_a_round_of_the_schedule_is_not_shortened_by_what_comes_late(
+    account: Account, wire: Wire, time: Clock, untold: Task
+) -> None:
+    task = account.task()
+    ask(untold.task_id, "redeliver")
+    for number in range(5):
+        store.overtaken(task, {"at": time.now, "status": 503, "ms": 15_000, "round": 0}, str(number))
+    for pause in (5, 300, 1800, 7200, 18_000, 36_000, 36_000):
+        assert call("deliver", step(account.task()))["wait"] == pause
+    assert call("deliver", step(account.task()))["next"] == "done"
+    assert account.task().delivery is Delivery.GIVEN_UP
 
 
 def test_the_first_attempt_is_left_to_who_makes_it(account: Account, wire: Wire, time: Clock) -> None:
@@ -332,14 +405,15 @@ def test_an_attempt_that_a_redelivery_overtakes_is_on_record_and_changes_nothing
     assert call("deliver", step(untold))["next"] == "done"
     task = account.task()
     assert (task.delivery, task.generation, task.due) == (Delivery.PENDING, 2, began + GRACE_MS)
-    assert (len(task.deliveries), task.deliveries[-1]["status"], task.earlier) == (tried + 1, status, tried)
+    assert (len(task.deliveries), task.deliveries[-1]["status"]) == (tried + 1, status)
+    assert (task.round, task.rounds) == (1, (0,) * (tried + 1))
 
 
 def test_a_receiver_that_took_the_news_while_another_attempt_was_written_down_has_been_told(
     account: Account, wire: Wire, time: Clock, untold: Task
 ) -> None:
     def late(_: httpx.Request) -> httpx.Response:
-        store.undelivered(untold, {"at": time.now, "status": 500, "ms": 1}, time.now)
+        store.undelivered(untold, {"at": time.now, "status": 500, "ms": 1}, time.now, "another")
         return httpx.Response(204)
 
     wire.on("POST", RECEIVER, late)

@@ -187,19 +187,34 @@ def test_what_cannot_be_rotated_stays_as_it_is(stack: Stack, words: tuple[str, .
     assert stack.shown() == WEBHOOK_SECRET
 
 
+@pytest.mark.parametrize("held", ["hunter2", "whsec_YQ whsec_Yg hunter2 6"])
+def test_what_is_no_secret_is_replaced_and_signs_nothing(stack: Stack, held: str) -> None:
+    stack.account.put("tenants/default/webhook-secret", held)
+    for words in ((), ("--rotate",)):
+        status, printed = stack.operate("default", *words)
+        assert (status, "--rotate --overlap 0" in printed, "hunter2" in printed) == (1, True, False)
+    new = stack.rotate("--overlap", "0")
+    keys.forget()
+    told = stack.told()
+    assert (believed(told, new), len(told.headers["webhook-signature"].split(" "))) == (True, 1)
+
+
 def test_a_rotated_secret_is_still_stored_encrypted(stack: Stack) -> None:
     stack.rotate()
     name = f"/{stack.account.stack}/tenants/default/webhook-secret"
     assert aws.ssm().get_parameter(Name=name)["Parameter"]["Type"] == "SecureString"
 
 
-@given(st.builds(Secrets, st.just("whsec_a"), st.sampled_from(["", "whsec_b"]), st.integers(0), st.integers(0)))
+@given(st.builds(Secrets, st.just("whsec_YQ=="), st.sampled_from(["", "whsec_Yg"]), st.integers(0), st.integers(0)))
 def test_what_was_written_is_read(held: Secrets) -> None:
     assert rotation.read(str(held)) == (held if held.before else Secrets(held.current))
 
 
 def test_a_secret_of_the_version_before_is_a_secret() -> None:
     assert rotation.read(f"{WEBHOOK_SECRET}\n").signing(0) == (WEBHOOK_SECRET,)
-    for broken in ("", "whsec_a whsec_b", "whsec_a whsec_b 1 2 3", "whsec_a whsec_b soon later"):
-        with pytest.raises(ValueError, match=r"secret|int"):
+    a, b = "whsec_YQ==", "whsec_Yg"
+    times = ("", "1", "1 2 3", "soon later", "-1 2", "1 b")
+    secrets = ("", "whsec_", "whsec_a", "whsec_a-b_", "whsec_YQ!=", "YQ==")
+    for broken in (*(f"{a} {b} {each}" for each in times), *secrets, *(f"{a} {each} 1 2" for each in secrets[1:])):
+        with pytest.raises(ValueError, match="this is neither a webhook secret nor two with their times"):
             rotation.read(broken)

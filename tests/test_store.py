@@ -24,7 +24,8 @@ ATTEMPT = {"route": ROUTE, "outcome": "accepted", "detail": "", "at": NOW, "stat
 NOWHERE = {"route": None, "outcome": "not_sent", "detail": "no key", "at": NOW}
 LOST = {"route": ROUTE, "outcome": "unknown", "detail": "no reply", "at": NOW}
 DOUBT = {"code": "gateway_lost", "since": NOW, "times": 1}
-TOLD = {"at": NOW, "status": 204, "ms": 12}
+TOLD = {"at": NOW, "status": 204, "ms": 12, "round": 0}
+UNTOLD = {"at": NOW, "error": "The receiver broke off.", "ms": 15_000, "round": 0}
 FINISHED = Finished((OUTPUT,), several=True, missing=("One picture was held back.",))
 FAILED = Failed(Reason.GATEWAY_FAILED, "NSFW content detected.")
 PICTURE = Image("images/t/0-6c3b.png", "image/png", 68, "6c" * 32, True, 64, 48)
@@ -261,7 +262,7 @@ def test_a_task_is_read_as_it_is_and_not_as_it_was() -> None:
 
 def test_what_nobody_needs_to_come_back_to_is_not_made_due_again() -> None:
     end = reached(Status.SUCCEEDED)
-    told = kept(store.delivered(end, TOLD))
+    told = kept(store.delivered(end, TOLD, "telling"))
     store.set_aside(told.task_id, DUE)
     assert store.read(told.task_id) == told
 
@@ -269,12 +270,37 @@ def test_what_nobody_needs_to_come_back_to_is_not_made_due_again() -> None:
 def test_an_end_with_a_webhook_stays_due_until_it_has_been_told(time: Clock) -> None:
     end = reached(Status.SUCCEEDED)
     assert (end.images, end.delivery, end.due, end.news) == ((PICTURE, INERT), "pending", NOW + 185_000, '{"id": "t"}')
-    again = kept(store.undelivered(end, {"at": NOW, "error": "NoReply", "ms": 15_000}, NOW + 200_000))
+    again = kept(store.undelivered(end, UNTOLD, NOW + 200_000, "one"))
     assert (again.due, len(again.deliveries)) == (NOW + 200_000, 1)
-    told = kept(store.delivered(again, TOLD))
+    told = kept(store.delivered(again, TOLD, "telling"))
     assert (told.delivery, told.due, told.deliveries[1]) == ("delivered", None, TOLD)
-    assert store.give_up(told, TOLD) is store.undelivered(told, TOLD, NOW) is store.postpone(told, NOW) is None
+    assert store.give_up(told, TOLD, "a third") is store.undelivered(told, TOLD, NOW, "a third") is None
+    assert store.postpone(told, NOW) is None
     assert store.read(end.task_id) == told
+
+
+def test_of_attempts_that_are_written_down_at_once_each_is_on_record_once() -> None:
+    end = reached(Status.SUCCEEDED)
+    told = kept(store.delivered(end, TOLD, "first"))
+    for nonce in ("second", "third", "second", "first", "third"):
+        assert store.overtaken(end, UNTOLD, nonce) == store.read(end.task_id)
+    assert store.read(end.task_id) == replace(told, deliveries=(TOLD, UNTOLD, UNTOLD))
+
+
+def test_an_attempt_that_was_written_down_is_known_whatever_has_happened_since() -> None:
+    end = reached(Status.SUCCEEDED)
+    told = kept(store.delivered(end, TOLD, "first"))
+    again = kept(store.redeliver(told, DUE))
+    assert (again.delivery, again.round, again.generation) == (Delivery.PENDING, 1, 2)
+    assert store.delivered(end, TOLD, "first") == again == store.read(end.task_id)
+
+
+def test_only_of_an_end_there_are_attempts_to_tell() -> None:
+    for status in Status:
+        if not status.terminal:
+            before = reached(status, key=status)
+            assert store.overtaken(before, UNTOLD, "one") is None
+            assert store.read(before.task_id) == before
 
 
 def expiry(one: Task) -> int | None:
@@ -299,7 +325,7 @@ def test_an_item_may_be_deleted_only_when_its_end_has_been_told(time: Clock) -> 
     loud = reached(Status.FAILED, "loud")
     assert expiry(loud) is None
     assert store.settle(loud) is None, "its receiver is still to be told"
-    assert expiry(kept(store.give_up(loud, TOLD))) == ninety_days
+    assert expiry(kept(store.give_up(loud, TOLD, "telling"))) == ninety_days
 
 
 def test_a_known_key_gives_the_task_that_is_there() -> None:
@@ -348,7 +374,7 @@ def test_the_sweeper_finds_what_is_overdue_and_nothing_else() -> None:
     assert sorted(overdue()) == sorted(one.task_id for one in tasks[:10])
     told = reached(Status.SUCCEEDED, "told", due=NOW - 5)
     assert told.task_id in overdue(NOW + 200_000)
-    store.delivered(told, TOLD)
+    store.delivered(told, TOLD, "telling")
     assert told.task_id not in overdue(NOW + 200_000)
     assert len(overdue(NOW + 200_000)) == 20
     assert len({store.due_shard(one.task_id) for one in tasks}) > 3
@@ -392,4 +418,4 @@ def test_a_write_that_the_sdk_repeated_is_not_taken_for_a_lost_race() -> None:
         heard = kept(store.hear(kept(store.ask_to_cancel(over)), FINISHED, DUE))
         end = kept(store.end(heard, ended(heard)))
         assert (end.status, end.images) == (Status.SUCCEEDED, (PICTURE, INERT))
-        assert kept(store.delivered(end, TOLD)).deliveries == (TOLD,)
+        assert kept(store.delivered(end, TOLD, "telling")).deliveries == (TOLD,)

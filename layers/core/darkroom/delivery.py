@@ -8,8 +8,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom import clock, driver, http, keys, metrics, store, webhooks
-from darkroom.errors import DarkroomError, ForbiddenAddress, NoReply, NotSent, SettingMissing
+from darkroom import aws, clock, driver, http, keys, metrics, store, webhooks
+from darkroom.errors import DarkroomError, ForbiddenAddress, NoReply, NotSent
 from darkroom.metrics import Fact
 from darkroom.task import Delivery, Task
 from darkroom.wire import Reply
@@ -34,34 +34,34 @@ def attempt(task: Task) -> int | None:
     """
     if task.delivery is not Delivery.PENDING or task.webhook is None:
         return None
-    started = clock.now()
-    record: dict[str, Any] = {"at": started}
+    started, nonce = clock.now(), clock.nonce()
+    record: dict[str, Any] = {"at": started, "round": task.round}
     reply, unwanted, reason = None, False, ""
     try:
         request = webhooks.request(task, keys.webhook_secrets(task.tenant), started)
         reply = http.send(request, deadline=ATTEMPT_S, cap=64_000, cut=True)
         record["status"] = reply.status
         unwanted = reply.status == GONE
-    except (NotSent, NoReply, ForbiddenAddress, SettingMissing) as error:
-        record["error"], reason = _fault(error), str(error)
+    except Exception as error:  # whatever it is: until an attempt is on record, the end is announced again and again
+        record["error"] = _fault(error)
+        # What others' errors say may quote a secret.
+        reason = str(error) if isinstance(error, DarkroomError) else type(error).__name__
         unwanted = isinstance(error, ForbiddenAddress)
     record["ms"] = clock.now() - started
     logger.info("webhook attempted", extra={"task_id": task.task_id, "reason": reason, **record})
+    tried, pause = task.rounds.count(task.round), None
     if reply and reply.ok:
-        _ = store.delivered(task, record) or store.delivered(store.read(task.task_id), record)
-        return None
-    tried = len(task.deliveries) - task.earlier
-    if unwanted or tried >= len(PAUSES_S):
-        if store.give_up(task, record):
+        written = store.delivered(task, record, nonce)
+    elif unwanted or tried >= len(PAUSES_S):
+        if written := store.give_up(task, record, nonce):
             metrics.count(Fact.WEBHOOK_GIVEN_UP)
-        else:
-            _leave_to_the_other(task, record)
+    else:
+        pause = _pause(PAUSES_S[tried], reply)
+        written = store.undelivered(task, record, clock.now() + pause * 1000 + driver.GRACE_MS, nonce)
+    if written is None:
+        store.overtaken(task, record, nonce)
         return None
-    pause = _pause(PAUSES_S[tried], reply)
-    if store.undelivered(task, record, clock.now() + pause * 1000 + driver.GRACE_MS):
-        return pause
-    _leave_to_the_other(task, record)
-    return None
+    return pause
 
 
 def _pause(usual: int, reply: Reply | None) -> int:
@@ -70,26 +70,21 @@ def _pause(usual: int, reply: Reply | None) -> int:
     return int(max(usual, wish or 0) * (1 + JITTER * clock.chance()))
 
 
-def _leave_to_the_other(task: Task, record: dict[str, Any]) -> None:
-    """A delivery that has taken over goes on by its own times; what this one has seen is put on record, no more."""
-    now = store.read(task.task_id)
-    if now.due is not None:
-        store.undelivered(now, record, now.due)
-
-
-def _fault(error: DarkroomError) -> str:
+def _fault(error: Exception) -> str:
     """
     Whose fault it was, and what, in words for the task's owner: nothing that the receiver has said, or where it is
     inside a network.
     """
     late = "Timeout" in type(error.__cause__).__name__
     match error:
-        case SettingMissing():
-            return "This installation could not sign the webhook; its operator has to mend that."
         case NotSent():
             return f"The receiver could not be reached: {error}."
         case NoReply():
             how = f"did not answer within {ATTEMPT_S} seconds" if late else "broke off, or does not speak HTTP"
             return f"The receiver {how}."
-        case _:
+        case ForbiddenAddress():
             return str(error)
+        case _ if aws.away(error):
+            return "This installation could not sign the webhook now: a part of AWS does not answer."
+        case _:
+            return "This installation could not sign the webhook; its operator has to mend that."

@@ -18,6 +18,9 @@ from darkroom import aws, settings
 from darkroom.errors import Failure
 from darkroom.task import Delivery, Image, Status, Task
 
+#: Where an item keeps the nonces of writes that are known by one.
+_NONCES = "nonces"
+
 
 def change(
     task: Task,
@@ -27,19 +30,25 @@ def change(
     append: dict[str, Any] | None = None,
     drop: tuple[str, ...] = (),
     proof: tuple[str, ...] = (),
+    once: str = "",
 ) -> Task | None:
     """
     One conditional update; the task after it, or None if the condition did not hold.
 
     put: attributes and their new values, None to leave one out. append: lists and what to add to each. proof: those of
-    `put` that nobody else writes; where there are any, they alone tell that this write was made.
+    `put` that nobody else writes; where there are any, they alone tell that this write was made. once: a nonce of this
+    write, which the item keeps and which alone tells so; then it does not matter what others append meanwhile.
     """
     put = {name: value for name, value in put.items() if value is not None}
     append = append or {}
     condition = Attr("task_id").exists() & condition
-    for name in append:
-        # So that a write that the SDK repeats does not append twice.
-        condition = condition & Attr(name).size().eq(len(getattr(task, name)))
+    # So that a write that the SDK repeats does not append twice.
+    if once:
+        condition = condition & ~Attr(_NONCES).contains(once)
+        append = {**append, _NONCES: once}
+    else:
+        for name in append:
+            condition = condition & Attr(name).size().eq(len(getattr(task, name)))
     built = ConditionExpressionBuilder().build_expression(condition)
     names = dict(built.attribute_name_placeholders)
     values = dict(built.attribute_value_placeholders)
@@ -67,7 +76,8 @@ def change(
         )
     except client.exceptions.ConditionalCheckFailedException as error:
         there = broken_by(error)
-        return from_item(there) if there and _made(there, put, append, drop, proof) else None
+        made = _noted(there, once) if once else there and _made(there, put, append, drop, proof)
+        return from_item(there) if made else None
     return from_item(done["Attributes"])
 
 
@@ -81,6 +91,11 @@ def _made(
         and all(there[name]["L"][-1:] == [value] for name, value in serialized(append).items())
         and not any(name in there for name in drop)
     )
+
+
+def _noted(there: dict[str, Any], once: str) -> bool:
+    """Whether an item knows a write by its nonce."""
+    return {"S": once} in there.get(_NONCES, {"L": []})["L"]
 
 
 def broken_by(error: ClientError) -> dict[str, Any]:

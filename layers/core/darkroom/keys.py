@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from darkroom import aws, clock, rotation, settings
-from darkroom.errors import SettingMissing
+from darkroom.errors import OperatorError, SettingMissing
 
 #: Seconds for which a parameter is kept.
 MAX_AGE = 60
@@ -23,12 +23,12 @@ def gateway(name: str) -> str | None:
 
 
 def webhook_secrets(tenant: str) -> tuple[str, ...]:
-    """`whsec_…`, all with which a tenant's webhooks are signed now, the newest first. Raises SettingMissing."""
+    """`whsec_…`, all with which a tenant's webhooks are signed now, the newest first. Raises OperatorError."""
     return _secrets(tenant).signing(clock.now())
 
 
 def webhook_secret(tenant: str) -> str:
-    """`whsec_…`, with which a tenant's receivers should verify from now on. Raises SettingMissing."""
+    """`whsec_…`, with which a tenant's receivers should verify from now on. Raises OperatorError."""
     return _secrets(tenant).verifying(clock.now())
 
 
@@ -57,7 +57,11 @@ def _gateway(_stack: str, name: str, _age: int) -> str | None:
 
 
 def _secrets(tenant: str) -> rotation.Secrets:
-    return rotation.read(_read(f"tenants/{tenant}/webhook-secret"))
+    name = f"tenants/{tenant}/webhook-secret"
+    try:
+        return rotation.read(_read(name))
+    except ValueError as error:
+        raise OperatorError(f"the parameter /{settings.stack()}/{name} holds no webhook secret") from error
 
 
 @cache

@@ -5,10 +5,14 @@ The rule: who verifies with a secret that we show finds a signature made with it
 read, which every function does within a minute, and the new one is shown only when all have read it.
 """
 
+import re
 from dataclasses import dataclass
 
 #: Milliseconds after a rotation until the new secret is shown: keys.MAX_AGE, and as much again for clocks that differ.
 READ_MS = 120_000
+
+#: `whsec_` and a key in base64, with or without its padding.
+_SECRET = re.compile(r"whsec_(?!$)([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2,3}={0,2})?")
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,12 @@ class Secrets:
 
 
 def read(text: str) -> Secrets:
-    """A parameter's value. Raises ValueError if it is none."""
-    match text.split():
-        case [current]:
-            return Secrets(current)
-        case [current, before, ready, until]:
-            return Secrets(current, before, int(ready), int(until))
-        case _:
-            raise ValueError("this is neither a webhook secret nor two with their times")
+    """A parameter's value. Raises ValueError if it is none, and does not quote it."""
+    words = text.split()
+    if all(map(_SECRET.fullmatch, words[:2])) and all(map(str.isdecimal, words[2:])):
+        match words:
+            case [current]:
+                return Secrets(current)
+            case [current, before, ready, until]:
+                return Secrets(current, before, int(ready), int(until))
+    raise ValueError("this is neither a webhook secret nor two with their times")

@@ -200,19 +200,24 @@ def count_overdue(shard: str, now: int) -> int:
     return int(_overdue(shard, now, Select="COUNT")["Count"])
 
 
-def delivered(task: Task, attempt: dict[str, Any]) -> Task | None:
-    """The receiver has taken the news, from whichever delivery."""
-    return _told(task, Attr("delivery").eq(Delivery.PENDING), Delivery.DELIVERED, attempt)
+def delivered(task: Task, attempt: dict[str, Any], nonce: str) -> Task | None:
+    """The receiver has taken the news, from whichever delivery. None: it is not pending any more."""
+    return _told(task, Attr("delivery").eq(Delivery.PENDING), Delivery.DELIVERED, attempt, nonce)
 
 
-def give_up(task: Task, attempt: dict[str, Any]) -> Task | None:
+def give_up(task: Task, attempt: dict[str, Any], nonce: str) -> Task | None:
     """The receiver will not be told any more. None: another delivery has taken over, and decides."""
-    return _told(task, _pending(task), Delivery.GIVEN_UP, attempt)
+    return _told(task, _pending(task), Delivery.GIVEN_UP, attempt, nonce)
 
 
-def undelivered(task: Task, attempt: dict[str, Any], due: int) -> Task | None:
+def undelivered(task: Task, attempt: dict[str, Any], due: int, nonce: str) -> Task | None:
     """An attempt failed, and there will be another before `due` (ms). None: another delivery has taken over."""
-    return items.change(task, _pending(task), {"due": due}, append={"deliveries": attempt})
+    return items.change(task, _pending(task), {"due": due}, append={"deliveries": attempt}, once=nonce)
+
+
+def overtaken(task: Task, attempt: dict[str, Any], nonce: str) -> Task | None:
+    """An attempt that decides nothing, for another delivery has taken over or got through: on record, and no more."""
+    return items.change(task, Attr("completed").exists(), {}, append={"deliveries": attempt}, once=nonce)
 
 
 def redeliver(task: Task, due: int) -> Task | None:
@@ -221,7 +226,7 @@ def redeliver(task: Task, due: int) -> Task | None:
     the next generation, so that a delivery that waits leaves. None: a delivery has begun since the task was read.
     """
     over = Attr("completed").exists() & Attr("webhook").exists() & Attr("news").exists()
-    put = {"delivery": Delivery.PENDING, "generation": task.generation + 1, "earlier": len(task.deliveries)}
+    put = {"delivery": Delivery.PENDING, "generation": task.generation + 1, "round": task.round + 1}
     put |= {"due": due, "due_shard": due_shard(task.task_id)}
     return items.change(task, over & Attr("generation").eq(task.generation), put, drop=("expires",))
 
@@ -268,14 +273,9 @@ def _pending(task: Task) -> ConditionBase:
     return Attr("delivery").eq(Delivery.PENDING) & Attr("generation").eq(task.generation)
 
 
-def _told(task: Task, condition: ConditionBase, delivery: Delivery, attempt: dict[str, Any]) -> Task | None:
-    return items.change(
-        task,
-        condition,
-        {"delivery": delivery, "expires": _expiry()},
-        append={"deliveries": attempt},
-        drop=("due", "due_shard"),
-    )
+def _told(task: Task, condition: ConditionBase, delivery: Delivery, attempt: dict[str, Any], nonce: str) -> Task | None:
+    put = {"delivery": delivery, "expires": _expiry()}
+    return items.change(task, condition, put, append={"deliveries": attempt}, drop=("due", "due_shard"), once=nonce)
 
 
 def _expiry() -> int:

@@ -79,8 +79,8 @@ class Task:
     outputs, several: the gateway's last word, if it was Finished.
     missing: why outputs that the gateway offered are not among the images.
     news: the prediction but for what the caller sent, frozen when the task ended.
-    deliveries: {"at", "status" or "error", "ms"} of each attempt at the webhook.
-    earlier: how many of them lie before the present round of the schedule, which a redelivery begins anew.
+    deliveries: {"at", "status" or "error", "ms", "round"} of each attempt at the webhook.
+    round: the present round of its schedule; each redelivery begins the next one.
     due: when somebody has to have come back to this task; None when nobody needs to any more.
     """
 
@@ -115,8 +115,13 @@ class Task:
     missing: tuple[str, ...] = ()
     delivery: Delivery = Delivery.NONE
     deliveries: tuple[dict[str, Any], ...] = ()
-    earlier: int = 0
+    round: int = 0
     news: str | None = None
+
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """The round of each attempt at the webhook; those that an older version has made were of the first."""
+        return tuple(attempt.get("round", 0) for attempt in self.deliveries)
 
 
 def name(tenant: str, idempotency_key: str) -> str:
