@@ -41,7 +41,8 @@ def _create(model: str, order: Order, dry_run: bool) -> Response[str]:
     key, wait = headers.idempotency_key(said("idempotency-key")), headers.wait(said("prefer"))
     cancel_after = headers.cancel_after(said("cancel-after"))
     if dry_run:
-        return api.shown(200, rehearsal.rehearse(order, model, tenant))
+        deadline = now + 1000 * (cancel_after or submission.DEADLINE_S)
+        return api.shown(200, rehearsal.rehearse(order, model, tenant, key, deadline))
     # Before anything is spent: whoever waits may get links to images, and must be told of the task whatever happens.
     link_key = keys.link() if wait else None
     task, replayed = submission.submit(

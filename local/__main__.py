@@ -20,9 +20,18 @@ ROOT = Path(__file__).parent.parent
 WELCOME = """
 Darkroom is running at {url}
 
-  API key         {key}
-  webhook secret  {secret}
-  webhooks        may go to this machine too, as http://127.0.0.1:…
+Be its caller, in another terminal:
+
+export DARKROOM_URL={url}
+export DARKROOM_API_KEY={key}
+export DARKROOM_WEBHOOK_SECRET={secret}
+
+With replicate 1.x for Python (the other clients want another base URL: docs/api.md):
+
+export REPLICATE_BASE_URL={url}
+export REPLICATE_API_TOKEN={key}
+
+Webhooks may go to this machine, as http://127.0.0.1:…
 
 Make a picture:
 
@@ -30,7 +39,7 @@ curl -X POST {url}/v1/models/google/imagen-4-fast/predictions \\
   -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
   -d '{{"input": {{"prompt": "A lighthouse in a storm", "aspect_ratio": "4:3"}}}}'
 
-Look at it (put the id from the reply):
+Look at it (with the id from the reply in place of ID):
 
 curl {url}/v1/predictions/ID -H 'Authorization: Bearer {key}'
 
@@ -38,7 +47,9 @@ Be its operator:
 
 export AWS_ENDPOINT_URL={aws} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
 .venv/bin/python operate.py tenant shop --stack {stack}
-aws s3 cp cat.png s3://{inbox}/default/   # for orders that refer to it as s3://{inbox}/default/cat.png
+aws s3 cp cat.png s3://{inbox}/default/
+
+Orders refer to that picture as s3://{inbox}/default/cat.png
 
 Ctrl-C ends it.
 """

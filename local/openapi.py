@@ -40,7 +40,7 @@ def document() -> Document:
         }
         for route in app._static_routes + app._dynamic_routes:
             path, method = route.openapi_path, route.method.lower()
-            operation = _operation(route.func, made["paths"][path][method], components, is_open=path in opened)
+            operation = _operation(route.func, made["paths"][path][method], components, method, is_open=path in opened)
             paths.setdefault(path, {})[method] = operation
     return {
         "openapi": "3.1.0",
@@ -80,7 +80,7 @@ def _open_paths() -> set[str]:
     }
 
 
-def _operation(handler: Any, made: Document, components: Document, *, is_open: bool) -> Document:
+def _operation(handler: Any, made: Document, components: Document, method: str, *, is_open: bool) -> Document:
     documents, own = vars(handler)[api.REPLIES]
     body = made.get("requestBody") or _body(handler, components)
     parameters = made.get("parameters", [])
@@ -90,6 +90,8 @@ def _operation(handler: Any, made: Document, components: Document, *, is_open: b
     raised = [*own, errors.DarkroomError, errors.Unavailable]
     if body:
         raised += [errors.MalformedBody, errors.BodyTooLarge, errors.UnsupportedBody]
+    elif method == "post":
+        raised.append(errors.UnsupportedBody)
     if body or any(each["in"] != "path" for each in parameters):
         raised.append(errors.InvalidOrder)
     operation: Document = {"operationId": handler.__name__, "summary": " ".join((handler.__doc__ or "").split())}
@@ -100,6 +102,8 @@ def _operation(handler: Any, made: Document, components: Document, *, is_open: b
     if body:
         operation["requestBody"] = body
     replies = {str(status): _reply(status, kind, components) for status, kind in documents.items()}
+    if refs & ORDERS:
+        replies = {status: {**reply, "headers": headers.TOLD} for status, reply in replies.items()}
     replies |= _problems(raised, components)
     if not is_open:
         refused = {"application/json": {"schema": {"type": "object", "properties": {"message": {"type": "string"}}}}}
@@ -136,8 +140,11 @@ def _problems(raised: list[type[DarkroomError]], components: Document) -> Docume
     for each in raised:
         found.setdefault(each.status, set()).add(each.title)
     content = {"application/problem+json": {"schema": _schema(Problem, components)}}
+    later = {each.status for each in raised if each.retry_after is not None}
+    wait = {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}}
     return {
         str(status): {"description": ", or ".join(sorted(titles)), "content": content}
+        | (wait if status in later else {})
         for status, titles in found.items()
     }
 

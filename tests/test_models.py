@@ -84,6 +84,12 @@ def test_a_version_of_replicates_is_made_by_its_id_alone(account: Account, wire:
     assert (shown["model"], shown["version"]) == (version, version)
 
 
+@pytest.mark.parametrize("version", ["google~imagen-4-fast", "hidden"])
+def test_a_models_own_version_after_its_name_is_that_model(account: Account, wire: Wire, version: str) -> None:
+    answer = versioned(f"google/imagen-4-fast:{version}")
+    assert (answer["statusCode"], account.task().model) == (201, "google/imagen-4-fast")
+
+
 @pytest.mark.parametrize("version", ["hidden", "5c7d5dc6", "Z" * 64, "", "~", "google~nothing here"])
 def test_a_version_that_nobody_knows_is_unknown(account: Account, version: str) -> None:
     answer = versioned(version)

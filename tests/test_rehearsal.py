@@ -4,15 +4,32 @@ import json
 
 import pytest
 
-from tests.conftest import CREATE, Account, Event, Wire, call, document, event, order
+from tests.conftest import (
+    CREATE,
+    RECEIVER,
+    Account,
+    Clock,
+    Event,
+    Wire,
+    call,
+    document,
+    event,
+    order,
+    prediction,
+    submit,
+)
 
 pytestmark = pytest.mark.usefixtures("account", "time")
 
 
-def rehearse(body: Event | None = None, *, model: str = "google/imagen-4-fast", dry_run: str = "true") -> Event:
+def rehearse(
+    body: Event | None = None, *, model: str = "google/imagen-4-fast", dry_run: str = "true", **headers: str
+) -> Event:
     sent = event("submit", rawPath=f"/v1/models/{model}/predictions", rawQueryString=f"dry_run={dry_run}")
     sent["queryStringParameters"] = {"dry_run": dry_run}
     sent["body"] = json.dumps(body or order())
+    del sent["headers"]["idempotency-key"]
+    sent["headers"] |= headers
     answer: Event = call("submit", sent)
     return answer
 
@@ -62,3 +79,22 @@ def test_whatever_is_wrong_with_an_order_is_told_as_it_would_be(account: Account
 def test_without_it_the_order_is_made(account: Account) -> None:
     assert rehearse(dry_run="false")["statusCode"] == 201
     assert len(account.tasks()) == 1
+
+
+def test_the_input_is_told_in_our_words_and_the_rest_as_it_would_be(account: Account, time: Clock) -> None:
+    body: Event = {"input": {"prompt": "A lighthouse", "sampleCount": 2, "seed": None}, "webhook": RECEIVER}
+    shown = document(rehearse(body))
+    assert shown["input"] == {"prompt": "A lighthouse", "num_images": 2}
+    assert (shown["webhook"], shown["deadline"]) == (RECEIVER, "2026-11-20T12:30:00.000Z")
+    assert document(rehearse({**body, "webhook_events_filter": ["start"]}))["webhook"] is None
+    hurried = {"cancel-after": "5m"}
+    assert document(rehearse(body, **hurried))["deadline"] == "2026-11-20T12:05:00.000Z"
+
+
+def test_a_key_that_is_another_orders_is_told_too(account: Account, wire: Wire) -> None:
+    wire.on("POST", CREATE, prediction())
+    made = document(submit(key="order-1"))
+    answer = rehearse(order(metadata={"other": True}), **{"idempotency-key": "order-1"})
+    assert (answer["statusCode"], document(answer)["code"]) == (422, "idempotency_key_reused")
+    assert document(answer)["task_id"] == made["id"]
+    assert rehearse(None, **{"idempotency-key": "order-1"})["statusCode"] == 200

@@ -351,8 +351,10 @@ def test_without_a_key_it_is_401_and_with_a_wrong_one_403(caller: Caller) -> Non
 def test_a_tenant_sees_nothing_of_another(caller: Caller) -> None:
     task_id = caller.order().json()["id"]
     key = caller.darkroom.operate("tenant", "other").split()[-1]
-    reply = httpx.get(f"{caller.darkroom.api_url}/v1/predictions/{task_id}", headers={"authorization": f"Bearer {key}"})
-    assert reply.status_code == 404
+    url, other = f"{caller.darkroom.api_url}/v1/predictions", {"authorization": f"Bearer {key}"}
+    assert httpx.get(f"{url}/{task_id}", headers=other).status_code == 404
+    assert httpx.get(url, headers=other).json()["results"] == []
+    assert task_id in [each["id"] for each in caller.client.get("/v1/predictions").json()["results"]]
 
 
 def test_a_key_is_made_listed_and_revoked_by_the_operators_command(caller: Caller) -> None:

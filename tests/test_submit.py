@@ -337,3 +337,29 @@ def test_everything_that_is_wrong_with_an_order_is_told_at_once(
         422,
         ["input.image", "input.image", "input.num_images", "webhook"],
     )
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "Application/JSON",
+        "application/json; charset=UTF-8",
+        "application/vnd.api+json",
+        'application/json;charset="utf-8"',
+    ],
+)
+def test_json_may_be_called_by_any_of_its_names(account: Account, wire: Wire, content_type: str) -> None:
+    wire.on("POST", CREATE, prediction())
+    assert submit(**{"content-type": content_type})["statusCode"] == 201
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/json; charset=iso-8859-1", "application/json;charset=utf-16", "application/jsonp", ""],
+)
+def test_what_is_not_json_in_utf_8_is_refused_before_it_is_read(
+    account: Account, wire: Wire, content_type: str
+) -> None:
+    answer = submit(**{"content-type": content_type})
+    assert (answer["statusCode"], document(answer)["code"]) == (415, "unsupported_body")
+    assert (account.tasks(), wire.requests) == ([], [])

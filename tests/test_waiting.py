@@ -141,7 +141,7 @@ def test_a_table_that_cannot_be_read_any_more_costs_the_wait_and_not_the_task(
 
 
 def test_a_look_at_the_table_is_over_within_two_seconds_or_given_up(account: Account) -> None:
-    config = aws.hasty_dynamodb().meta.config
+    config: Any = aws.hasty_dynamodb().meta.config
     assert (config.connect_timeout, config.read_timeout) == (1, 1)
     assert config.retries == {"mode": "standard", "total_max_attempts": 1}
 

@@ -20,6 +20,7 @@ PROPERTIES = {
     "AWS::IAM::Role.Tags": "Tags are for the bill.",
     "AWS::Lambda::Function.Architectures": "The laptop's own.",
     "AWS::Lambda::Function.Description": "For people.",
+    "AWS::Lambda::Function.ReservedConcurrentExecutions": "Each function has processes of its own here.",
     "AWS::Lambda::Function.Runtime": "The interpreter that the local cloud was given, 3.11 or later.",
     "AWS::Lambda::Function.Tags": "Tags are for the bill.",
     "AWS::Lambda::Function.TracingConfig": "There is no X-Ray.",

@@ -19,6 +19,10 @@ from local.receiver import Receiver
 MODEL = "google/imagen-4-fast"
 #: A model that takes a picture.
 KONTEXT = "black-forest-labs/flux-kontext-pro"
+#: What makes a picture that is too large to come through a function. Its model has a name of three parts, which the
+#: clients take for no name; but it can be said as a version.
+LARGE = "fal-ai/flux-1:fal-ai~flux-1~schnell"
+LARGE_INPUT = {"prompt": "grainy", "image_size": {"width": 4096, "height": 2048}, "output_format": "png"}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,11 @@ const scenarios = {
     const output = await replicate.run(model, { input });
     return { url: output.url().href, bytes: await bytes(output) };
   },
+  large: async (argument) => {
+    const [ref, input] = JSON.parse(argument);
+    const output = await replicate.run(ref, { input });
+    return { bytes: await bytes([output].flat()[0]) };
+  },
   poll: async () => {
     const seen = [];
     const output = await replicate.run(model, { input, wait: { mode: "poll" } }, ({ status }) => seen.push(status));

@@ -20,6 +20,12 @@ def run(_: str) -> Any:
     return {"bytes": len(client.run(MODEL, input=INPUT).read())}
 
 
+def large(argument: str) -> Any:
+    ref, model_input = json.loads(argument)
+    output = client.run(ref, input=model_input)
+    return {"bytes": len((output[0] if isinstance(output, list) else output).read())}
+
+
 def poll(_: str) -> Any:
     return {"bytes": len(client.run(MODEL, input=INPUT, wait=False).read())}
 

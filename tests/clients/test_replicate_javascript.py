@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from darkroom import gallery
 from local.receiver import Receiver
-from tests.clients.conftest import MODEL, Darkroom
+from tests.clients.conftest import LARGE, LARGE_INPUT, MODEL, Darkroom
 
 SCENARIOS = Path(__file__).parent / "scenarios.cjs"
 INSTALLED = Path(sys.prefix) / "javascript" / "node_modules"
@@ -37,6 +38,10 @@ def play(darkroom: Darkroom, scenario: str, argument: object = "") -> dict[str, 
 @pytest.mark.parametrize("scenario", ["run", "poll", "shortWait", "version"])
 def test_run_gives_the_picture(darkroom: Darkroom, scenario: str) -> None:
     assert play(darkroom, scenario)["bytes"] > 1000
+
+
+def test_a_large_picture_is_read_by_a_redirect(darkroom: Darkroom) -> None:
+    assert play(darkroom, "large", json.dumps([LARGE, LARGE_INPUT]))["bytes"] > gallery.INLINE_CAP
 
 
 def test_polling_sees_the_prediction_move(darkroom: Darkroom) -> None:

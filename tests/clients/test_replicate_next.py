@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import Darkroom
+from darkroom import gallery
+from tests.clients.conftest import LARGE, LARGE_INPUT, Darkroom
 
 SCENARIOS = Path(__file__).parent / "scenarios.py"
 INSTALLED = Path(sys.prefix) / "replicate-2.0"
@@ -33,6 +34,10 @@ def play(darkroom: Darkroom, scenario: str, argument: object = "") -> dict[str, 
 @pytest.mark.parametrize("scenario", ["run", "poll", "version"])
 def test_run_gives_the_picture(darkroom: Darkroom, scenario: str) -> None:
     assert play(darkroom, scenario)["bytes"] > 1000
+
+
+def test_a_large_picture_is_read_by_a_redirect(darkroom: Darkroom) -> None:
+    assert play(darkroom, "large", json.dumps([LARGE, LARGE_INPUT]))["bytes"] > gallery.INLINE_CAP
 
 
 def test_a_prediction_is_made_and_followed(darkroom: Darkroom) -> None:

@@ -15,8 +15,9 @@ from replicate.pagination import paginate
 from replicate.prediction import Prediction
 from replicate.webhook import Webhooks
 
+from darkroom import gallery
 from local.receiver import Receiver
-from tests.clients.conftest import KONTEXT, MODEL, Darkroom, is_picture
+from tests.clients.conftest import KONTEXT, LARGE, LARGE_INPUT, MODEL, Darkroom, is_picture
 
 pytestmark = pytest.mark.slow
 INPUT = {"prompt": "a lighthouse in a storm"}
@@ -44,6 +45,22 @@ def test_run_asks_again_and_again_where_it_is_not_to_wait(client: Client) -> Non
 
 def test_run_asks_on_when_the_wait_was_too_short(client: Client) -> None:
     assert isinstance(client.run(MODEL, input={"prompt": "a quiet sea [2s]"}, wait=1), FileOutput)
+
+
+def test_a_large_picture_is_read_by_a_client_that_may_follow_redirects(darkroom: Darkroom) -> None:
+    client = Client(api_token=darkroom.key, base_url=darkroom.url, follow_redirects=True)
+    output: Any = client.run(LARGE, input=LARGE_INPUT)
+    content = (output[0] if isinstance(output, list) else output).read()
+    assert len(content) > gallery.INLINE_CAP
+    assert is_picture(content)
+    client._client.close()
+
+
+def test_one_client_for_one_order_may_be_run_again(darkroom: Darkroom) -> None:
+    client = Client(api_token=darkroom.key, base_url=darkroom.url, headers={"Idempotency-Key": "order-4711"})
+    first, second = (client.run(MODEL, input=INPUT, use_file_output=False) for _ in range(2))
+    assert first == second
+    client._client.close()
 
 
 def test_async_run_gives_the_picture(client: Client) -> None:

@@ -1,5 +1,6 @@
 """The local cloud's command, as somebody at a terminal meets it: python -m local."""
 
+import json
 import re
 import shlex
 import signal
@@ -64,6 +65,18 @@ def test_the_curl_line_works_when_pasted_and_ctrl_c_leaves_nothing_behind(up: su
     out, err = up.communicate(timeout=20)
     assert (up.returncode, out.strip(), err) == (0, "", "")
     assert not alive(children)
+
+
+def test_the_export_lines_make_a_terminal_a_callers(up: subprocess.Popen[str]) -> None:
+    exports = re.findall(r"^export (?:DARKROOM|REPLICATE)_.*", said(up, "Ctrl-C"), re.MULTILINE)
+    asked = 'curl -s "$DARKROOM_URL/v1/webhooks/default/secret" -H "Authorization: Bearer $DARKROOM_API_KEY"'
+    client = f"{sys.executable} -c 'import replicate; print(replicate.models.get(\"google/imagen-4-fast\").name)'"
+    script = "\n".join([*exports, asked, "echo", 'echo "$DARKROOM_WEBHOOK_SECRET"', client])
+    told, secret, model = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert json.loads(told) == {"key": secret}
+    assert model == "imagen-4-fast"
 
 
 def test_a_cloud_that_is_killed_takes_all_its_processes_with_it(up: subprocess.Popen[str]) -> None:

@@ -67,6 +67,14 @@ def away(error: BaseException | None) -> bool:
             return away(error.__cause__ or error.__context__)
 
 
+def refused(error: exceptions.ClientError | exceptions.BotoCoreError) -> bool:
+    """Whether it is certain that AWS has not done what it was asked: it said no at once, or was not asked at all."""
+    if isinstance(error, exceptions.ClientError):
+        told = error.response.get("ResponseMetadata", {})
+        return told.get("HTTPStatusCode") in range(400, 500) and not told.get("RetryAttempts")
+    return not isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError)
+
+
 def out_of_reach(error: exceptions.ClientError) -> bool:
     """Whether S3 says that a key is not there: to whoever may not list the bucket, it says 403 of that."""
     return error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied", "403", "404")

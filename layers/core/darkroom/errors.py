@@ -147,6 +147,7 @@ class NotEnded(CallerError):
     code = "not_ended"
     title = "Not ended"
     retryable = True
+    retry_after = 5
 
 
 class ToldTooOften(CallerError):
@@ -222,6 +223,13 @@ class Unavailable(DarkroomError):
     title = "Service unavailable"
     retryable = True
     retry_after = 5
+
+
+class PerhapsRecorded(Unavailable):
+    """Nobody knows whether an order became a task: the reply to the write was lost."""
+
+    code = "perhaps_recorded"
+    may_be_billed = True
 
 
 class SettingMissing(OperatorError):

@@ -17,8 +17,6 @@ INLINE_CAP = 4_400_000
 #: Seconds for which a presigned link lives: long enough to follow the redirect.
 PRESIGNED_S = 300
 
-#: What S3 calls the note that is written beside a file.
-NOTE = "note"
 
 _STAGING = "staging/"
 
@@ -54,13 +52,17 @@ def upload(tenant: str, file_id: str) -> Place:
     return {"Bucket": settings.images_bucket(), "Key": f"uploads/{tenant}/{file_id}"}
 
 
-def put(
-    name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool = False, note: str | None = None
-) -> None:
+def label(tenant: str, file_id: str) -> Place:
+    """Where it is written what such a file is called, and more."""
+    place = upload(tenant, file_id)
+    return {**place, "Key": f"{place['Key']}/label.json"}
+
+
+def put(name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool = False) -> None:
     """
     Store `file` under the key `name`. S3 checks the bytes against `sha256`; repeating changes nothing.
 
-    inert: browsers shall keep it, not show it. note: what is written beside it, in ASCII.
+    inert: browsers shall keep it, not show it.
     """
     aws.s3().put_object(
         Bucket=settings.images_bucket(),
@@ -70,7 +72,6 @@ def put(
         ContentDisposition="attachment" if inert else "inline",
         CacheControl="private, max-age=31536000, immutable",
         ChecksumSHA256=base64.b64encode(sha256).decode(),
-        Metadata={} if note is None else {NOTE: note},
     )
 
 

@@ -12,6 +12,11 @@ CANCEL_AFTER_S = (5, 24 * 3600)
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?|(\d{1,6})", re.ASCII)
 
+#: The most of such times that a pattern can say: 5 seconds to 24 hours, in as many parts as one likes.
+_WITHIN = (
+    r"^(24h|([1-9]|1[0-9]|2[0-3])h([1-5]?[0-9]m)?([1-5]?[0-9]s)?|[1-9][0-9]{0,2}m([1-5]?[0-9]s)?|"
+    r"([5-9]|[1-9][0-9]{1,3}|[1-7][0-9]{4})s?)$"
+)
 #: How openapi.json has them. Idempotency-Key is told there in words only: that two different requests under one key are
 #: a fault is no fault of either.
 PARAMETERS: list[dict[str, Any]] = [
@@ -27,10 +32,17 @@ PARAMETERS: list[dict[str, Any]] = [
         "name": "Cancel-After",
         "in": "header",
         "description": "Cancel what has not ended by then: seconds, or a time like 1h30m45s; 5 seconds to 24 hours.",
-        "schema": {"type": "string", "pattern": r"^([5-9]|[1-9][0-9]{1,3}|[1-9][0-9]{1,3}s|[1-9][0-9]?m|1?[1-9]h)$"},
+        "schema": {"type": "string", "pattern": _WITHIN},
         "example": "5m",
     },
 ]
+
+#: What is said in the head of the reply, beside what every reply has.
+TOLD: dict[str, Any] = {
+    "Location": {"description": "Where the task can be asked for.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {"description": "The task was there already.", "schema": {"const": "true"}},
+    "Preference-Applied": {"description": "How long the reply was to be held.", "schema": {"type": "string"}},
+}
 
 
 def idempotency_key(header: str | None) -> str | None:

@@ -2,11 +2,10 @@
 What is said about a file: from a form or a body to a label, or every fault at once.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, NotRequired, Self, TypeVar
+from typing import Annotated, Any, NotRequired, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +15,6 @@ from pydantic import (
     Field,
     ValidationError,
     WithJsonSchema,
-    model_validator,
     with_config,
 )
 from typing_extensions import TypedDict
@@ -27,8 +25,6 @@ from darkroom.forms import Part
 
 #: Bytes of a file that goes straight to the bucket: what S3 takes in one PUT.
 RESERVED_CAP = 5 * 1024**3
-#: Characters of a file's name and metadata as they are written down: S3 keeps 2 KB beside a file.
-_NOTE_CAP = 1900
 
 _MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+ *(;[^\x00-\x1f]*)?$"
 _ANYTHING = "application/octet-stream"
@@ -58,7 +54,7 @@ MediaType = Annotated[str, Field(max_length=255, pattern=_MEDIA_TYPE), AfterVali
 class Form(TypedDict):
     """The form that brings a file, as Replicate has it. `filename` and `type` if the head of `content` does not say."""
 
-    content: Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
+    content: Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary", "minLength": 1})]
     filename: NotRequired[Name]
     type: NotRequired[MediaType]
     metadata: NotRequired[dict[str, Any]]
@@ -72,16 +68,6 @@ class Label(BaseModel):
     name: Name
     content_type: MediaType
     metadata: dict[str, Any] = {}
-
-    @model_validator(mode="after")
-    def _short_enough(self) -> Self:
-        if len(self.note()) > _NOTE_CAP:
-            raise ValueError(f"name and metadata are longer than {_NOTE_CAP} characters together, as ASCII")
-        return self
-
-    def note(self, **more: Any) -> str:
-        """What is written beside the file, as JSON in ASCII: S3 keeps no more."""
-        return json.dumps({"name": self.name, "metadata": self.metadata, **more})
 
 
 class Reservation(Label):
@@ -108,6 +94,8 @@ def of_form(parts: Sequence[Part]) -> tuple[Label, bytes]:
         raise InvalidOrder(faults)
     by_name = {part.name: part for part in parts}
     file = by_name["content"]
+    if not file.content:
+        raise InvalidOrder([{"field": "content", "message": "is empty"}])
     told = {name: part.content.decode() for name, part in by_name.items() if part is not file}
     content_type = told.get("type", file.content_type or _ANYTHING)
     document = {

@@ -9,16 +9,17 @@ from typing import Any
 
 from darkroom.inputs import Word
 from darkroom.route import Model
+from darkroom.shapes import HIDDEN, Models, Version
 from darkroom.shapes import Model as Shown
-from darkroom.shapes import Models, Version
 
 #: When a stub was created, since it has to say so.
 _BEGINNING = "1970-01-01T00:00:00Z"
 
 
 def named(version: str) -> str:
-    """The model that is asked for as a version: by the id of a stub, or by its name."""
-    return version.replace("~", "/")
+    """The model that is asked for as a version: by its name, by the id of a stub, or by both."""
+    model, _, stub = version.replace("~", "/").partition(":")
+    return model if stub in ("", HIDDEN, model) else f"{model}:{stub}"
 
 
 def version(model: Model, version_id: str) -> Version:

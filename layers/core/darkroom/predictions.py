@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from darkroom import links
-from darkroom.shapes import Attempt, News, Prediction, Word
+from darkroom.shapes import HIDDEN, Attempt, News, Prediction, Word
 from darkroom.task import Status, Task
 
 _SHOWN: dict[Status, Word] = {
@@ -58,7 +58,7 @@ def _ours(task: Task, origin: str, link_key: str) -> News:
     news: News = {
         "id": task.task_id,
         "model": model,
-        "version": version or ("hidden" if "/" in model else model),
+        "version": version or (HIDDEN if "/" in model else model),
         "status": _SHOWN[task.status],
         "source": "api",
         "output": (urls if task.several else urls[0]) if urls else None,

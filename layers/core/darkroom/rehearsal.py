@@ -6,14 +6,22 @@ from typing import Any
 
 from darkroom import catalogue, dialects, inputs, posting, routing, submission
 from darkroom.order import Order
+from darkroom.predictions import timestamp
 from darkroom.route import Model
 from darkroom.routing import Way
 from darkroom.shapes import Price, Rehearsal
 from darkroom.shapes import Way as Shown
 
 
-def rehearse(order: Order, name: str, tenant: str) -> Rehearsal:
-    """Every way in which an order can be made, and the one that is tried first. Raises UnknownModel, InvalidOrder."""
+def rehearse(order: Order, name: str, tenant: str, key: str | None, deadline: int) -> Rehearsal:
+    """
+    Every way in which an order can be made, and the one that is tried first.
+
+    key: the caller's idempotency key, if any. deadline: when the task would be given up, ms.
+    Raises UnknownModel, InvalidOrder, and KeyReused where the key is another order's.
+    """
+    if key:
+        submission.known(order, name, tenant, key)
     model = catalogue.catalogue().model(name)
     possible = submission.examined(order, model, tenant)
     payable = {way.route.name for way in posting.payable(possible)}
@@ -22,8 +30,10 @@ def rehearse(order: Order, name: str, tenant: str) -> Rehearsal:
     return {
         "dry_run": True,
         "model": model.name,
-        "input": order.input,
+        "input": inputs.canonical(order.input, [route.vocabulary for route in model.routes]),
         "metadata": order.metadata,
+        "webhook": order.webhook if order.wants_the_end else None,
+        "deadline": timestamp(deadline),
         "route": first["route"] if first else None,
         "price": first["price"] if first else None,
         "ways": ways,

@@ -8,6 +8,8 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+#: The version that predictions show of a model that was asked for by its name.
+HIDDEN = "hidden"
 #: How a task stands, in Replicate's words. `aborted` is one too, but its clients choke on it.
 Word = Literal["starting", "processing", "succeeded", "failed", "canceled"]
 
@@ -208,12 +210,19 @@ class Way(TypedDict):
 
 
 class Rehearsal(TypedDict):
-    """What a request would lead to. `route` is the first of `ways` that is ready; nothing was recorded or sent."""
+    """
+    What a request would lead to; nothing was recorded or sent.
+
+    input: in our words. webhook: whom the end would be told, if anybody. deadline: if it were made now. route: the
+    first of `ways` that is ready, null if none is. price: of that route, null if the catalogue does not know it.
+    """
 
     dry_run: Literal[True]
     model: str
     input: dict[str, Any]
     metadata: dict[str, Any]
+    webhook: str | None
+    deadline: str
     route: str | None
     price: Price | None
     ways: list[Way]
@@ -225,8 +234,13 @@ class FileUrls(TypedDict):
     get: str
 
 
-class FileFacts(TypedDict):
-    """A file that a caller uploads. The bucket forgets it soon after `expires_at`."""
+class UploadedFile(TypedDict):
+    """
+    A file that a caller uploads. The bucket forgets it soon after `expires_at`.
+
+    size: bytes. etag: their MD5. Both are null until they have come. checksums: by `md5`, and by `sha256` where the
+    bytes came through this API.
+    """
 
     id: str
     name: str
@@ -235,13 +249,8 @@ class FileFacts(TypedDict):
     created_at: str
     expires_at: str
     urls: FileUrls
-
-
-class UploadedFile(FileFacts):
-    """size: bytes. etag: their MD5. checksums: by `md5`, and by `sha256` where they came through this API."""
-
-    size: int
-    etag: str
+    size: int | None
+    etag: str | None
     checksums: dict[str, str]
 
 
@@ -253,12 +262,9 @@ class PutRequest(TypedDict):
     headers: dict[str, str]
 
 
-class ReservedFile(FileFacts):
+class ReservedFile(UploadedFile):
     """A file whose bytes are to come by `upload`."""
 
-    size: int | None
-    etag: None
-    checksums: dict[str, str]
     upload: PutRequest
 
 

@@ -12,8 +12,10 @@ import json
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom import (
+    aws,
     catalogue,
     clock,
     dialects,
@@ -28,7 +30,7 @@ from darkroom import (
     task,
     timings,
 )
-from darkroom.errors import BodyTooLarge, ForbiddenAddress, InvalidOrder, KeyReused, NotFound, Rejected
+from darkroom.errors import BodyTooLarge, ForbiddenAddress, InvalidOrder, KeyReused, NotFound, PerhapsRecorded, Rejected
 from darkroom.order import BODY_CAP, Order
 from darkroom.route import Model
 from darkroom.routing import Way
@@ -58,8 +60,8 @@ def submit(
     Raises UnknownModel, InvalidOrder, KeyReused: nothing was recorded. Raises Rejected: the task has failed.
     """
     # First of all, and whatever has become of the model, the webhook or the inbox since: a known key is a known task.
-    if key and (known := _known(order, model, tenant, key)):
-        return known, True
+    if key and (there := known(order, model, tenant, key)):
+        return there, True
     wanted = catalogue.catalogue().model(model)
     ways = examined(order, wanted, tenant)
     wait = min(_first_visit(wanted, ways), cancel_after or DEADLINE_S)
@@ -80,7 +82,8 @@ def submit(
     return posted, False
 
 
-def _known(order: Order, model: str, tenant: str, key: str) -> Task | None:
+def known(order: Order, model: str, tenant: str, key: str) -> Task | None:
+    """The task that an order has led to under this idempotency key. Raises KeyReused if another order has."""
     try:
         return _same(store.read(task.name(tenant, key)), _digest(order, model))
     except NotFound:
@@ -89,7 +92,8 @@ def _known(order: Order, model: str, tenant: str, key: str) -> Task | None:
 
 def _same(there: Task, digest: str) -> Task:
     if there.digest != digest:
-        raise KeyReused("This Idempotency-Key was used for another request. Use a new key for a new request.")
+        message = "This Idempotency-Key was used for another request. Use a new key for a new request."
+        raise KeyReused(message, task_id=there.task_id)
     return there
 
 
@@ -147,5 +151,14 @@ def _record(
         metadata=order.metadata,
         nonce=nonce,
     )
-    there = _same(store.create(new), new.digest)
+    try:
+        there = _same(store.create(new), new.digest)
+    except (ClientError, BotoCoreError) as error:
+        if aws.refused(error):
+            raise
+        raise PerhapsRecorded(
+            "It is not known whether the task was recorded; if it was, it will be made. Ask for it by its task_id, or "
+            "send the same request under the same Idempotency-Key.",
+            task_id=new.task_id,
+        ) from error
     return there, there.nonce != nonce
