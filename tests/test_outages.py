@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from darkroom import aws, keys
 from darkroom.driver import GRACE_MS
@@ -252,3 +252,16 @@ def test_when_all_of_aws_was_away_for_an_hour_the_task_goes_on(
     task = carried_on(time, account)
     assert (task.status, task.generation, len(task.images)) == (Status.SUCCEEDED, 2, 1)
     assert len(wire.sent("POST", CREATE)) == 1
+
+
+@pytest.mark.parametrize(("retries", "code"), [(0, "unavailable"), (3, "perhaps_recorded")])
+def test_a_no_after_other_tries_says_nothing_about_those(
+    account: Account, monkeypatch: pytest.MonkeyPatch, retries: int, code: str
+) -> None:
+    def throttled(**_: Any) -> None:
+        told = {"HTTPStatusCode": 400, "RetryAttempts": retries}
+        raise ClientError({"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": told}, "PutItem")  # type: ignore[typeddict-item]
+
+    monkeypatch.setattr(aws.dynamodb(), "put_item", throttled)
+    told = document(answer := submit())
+    assert (answer["statusCode"], told["code"], told["may_be_billed"]) == (503, code, retries > 0)

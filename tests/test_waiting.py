@@ -12,6 +12,7 @@ from darkroom import aws, clock
 from darkroom.task import Status
 from tests.conftest import (
     CREATE,
+    MODEL,
     OUTPUT,
     QUESTION,
     RECEIVER,
@@ -238,3 +239,12 @@ def test_a_webhook_tells_of_the_end_and_of_nothing_else(
     answer = submit(order(webhook=RECEIVER, webhook_events_filter=events))
     assert answer["statusCode"] == 201
     assert account.task().webhook == (RECEIVER if told else None)
+
+
+def test_a_driver_comes_when_a_callers_time_is_over_even_if_the_picture_takes_longer(
+    account: Account, wire: Wire
+) -> None:
+    wire.on("POST", CREATE.replace(MODEL, "somebody/something"), prediction())
+    submit(model="somebody/something", **{"cancel-after": "5"})
+    (started,) = account.executions().values()
+    assert started["wait"] == 5

@@ -95,7 +95,7 @@ def page(tenant: str, wanted: Wanted, show: Callable[[Task], Prediction]) -> tup
     found = sorted(entries, key=lambda entry: entry[1][0], reverse=True)
     shown, places, size, seen = list[Prediction](), dict(wanted.places), 0, 0
     for (shard, place), task in _read(found[:PAGE]):
-        if task and task.tenant == tenant:
+        if task:
             prediction = show(task)
             size += _size(prediction)
             if size > PAGE_BYTES and shown:
