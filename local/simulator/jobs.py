@@ -4,11 +4,12 @@ A job is a function of time: nothing runs in the background, and asking twice at
 answer. Durations are lognormal, which is what queues and models look like from outside: many near the median, a few
 much longer. They depend on the seed and on how many jobs were made before, and on nothing else.
 
-A prompt decides how its job ends, so that a demonstration needs no other switch. These words count, in any case, as
-whole words:
+A prompt decides how its job ends, and when, so that a demonstration needs no other switch. These words count, in any
+case, as whole words:
 
     nsfw    refused at the end of the run, as a safety filter does
     crash   crashed at the end of the run, as a machine that was taken away does
+    slow    runs a hundred times as long, so that there is time to cancel it
 
 Any other prompt succeeds; `blank` and `grainy` make its pictures plainer (`pictures.py`). The files of a job exist for
 an hour after its end, or for as long as its house keeps them.
@@ -31,6 +32,7 @@ Phase = Literal["queued", "running", "succeeded", "refused", "crashed", "cancele
 QUEUE_MEDIAN_SECONDS = 0.3
 SPREAD = 0.35
 """Sigma of the lognormal distributions of queue and run."""
+SLOW = 100
 INLINE = "inline:"
 KEPT_SECONDS = 3600.0
 """Replicate's documentation: input, output, logs and files go one hour after completion. The gateways say the same."""
@@ -117,7 +119,7 @@ class Jobs:
         number = len(self._jobs)
         draw = random.Random(f"{self._seed}/{number}")
         queue_seconds = draw.lognormvariate(math.log(QUEUE_MEDIAN_SECONDS), SPREAD)
-        run_seconds = draw.lognormvariate(math.log(median_seconds), SPREAD)
+        run_seconds = draw.lognormvariate(math.log(median_seconds), SPREAD) * (SLOW if "slow" in _words(prompt) else 1)
         created = self._clock.now()
         started = created + self._clock.lasting(queue_seconds)
         job = Job(
@@ -214,7 +216,11 @@ def _beside(url: str, word: str) -> str:
 
 def fate(prompt: str) -> Phase:
     """How a job with this prompt ends, if nobody stops it."""
-    words = set(re.findall(r"\w+", prompt.lower()))
+    words = _words(prompt)
     if "nsfw" in words:
         return "refused"
     return "crashed" if "crash" in words else "succeeded"
+
+
+def _words(prompt: str) -> set[str]:
+    return set(re.findall(r"\w+", prompt.lower()))

@@ -41,7 +41,7 @@ const scenarios = {
     return { created: created.status, ended: ended.status, same: found.output === ended.output };
   },
   cancel: async () => {
-    const created = await replicate.predictions.create({ model, input: { prompt: "a quiet sea" } });
+    const created = await replicate.predictions.create({ model, input: { prompt: "a slow sea" } });
     await replicate.predictions.cancel(created.id);
     return { status: (await replicate.wait(created)).status };
   },

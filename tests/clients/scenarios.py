@@ -42,7 +42,7 @@ def create(_: str) -> Any:
 
 
 def cancel(_: str) -> Any:
-    created = client.predictions.create(version=MODEL, input={"prompt": "a quiet sea"})
+    created = client.predictions.create(version=MODEL, input={"prompt": "a slow sea"})
     client.predictions.cancel(prediction_id=created.id)
     return {"status": client.predictions.wait(created.id).status}
 

@@ -44,7 +44,7 @@ def test_run_asks_again_and_again_where_it_is_not_to_wait(client: Client) -> Non
 
 
 def test_run_asks_on_when_the_wait_was_too_short(client: Client) -> None:
-    assert isinstance(client.run(MODEL, input={"prompt": "a quiet sea [2s]"}, wait=1), FileOutput)
+    assert isinstance(client.run(MODEL, input={"prompt": "a quiet sea"}, wait=1), FileOutput)
 
 
 def test_a_large_picture_is_read_by_a_client_that_may_follow_redirects(darkroom: Darkroom) -> None:
@@ -117,7 +117,7 @@ def test_pages_follow_each_other(client: Client) -> None:
 
 
 def test_a_prediction_is_canceled(client: Client) -> None:
-    prediction = client.predictions.create(model=MODEL, input={"prompt": "a quiet sea"})
+    prediction = client.predictions.create(model=MODEL, input={"prompt": "a slow sea"})
     prediction.cancel()
     prediction.wait()
     assert prediction.status == "canceled"

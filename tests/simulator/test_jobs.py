@@ -91,6 +91,15 @@ def test_models_have_their_own_typical_duration() -> None:
     simulated(story)
 
 
+def test_a_slow_job_leaves_time_to_cancel_it() -> None:
+    async def story(client: Simulated, watch: Watch) -> None:
+        address = f"/replicate/v1/models/{FAST}/predictions"
+        slow = await (await client.post(address, json={"input": {"prompt": "A slow boat"}})).json()
+        assert (await truth(client, slow))["run_seconds"] > 60
+
+    simulated(story)
+
+
 def test_timestamps_have_between_two_and_nine_digits_after_the_point() -> None:
     async def story(client: Simulated, watch: Watch) -> None:
         lengths = set()
