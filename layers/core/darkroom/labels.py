@@ -26,7 +26,7 @@ from darkroom.forms import Part
 #: Bytes of a file that goes straight to the bucket: what S3 takes in one PUT.
 RESERVED_CAP = 5 * 1024**3
 
-_MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+ *(;[^\x00-\x1f]*)?$"
+_MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$"
 _ANYTHING = "application/octet-stream"
 #: How pictures begin.
 _SIGNATURES = (
@@ -97,7 +97,7 @@ def of_form(parts: Sequence[Part]) -> tuple[Label, bytes]:
     if not file.content:
         raise InvalidOrder([{"field": "content", "message": "is empty"}])
     told = {name: part.content.decode() for name, part in by_name.items() if part is not file}
-    content_type = told.get("type", file.content_type or _ANYTHING)
+    content_type = told.get("type", _essence(file.content_type or "") or _ANYTHING)
     document = {
         "name": told.get("filename", file.filename or "file"),
         "content_type": _kind(file.content) if content_type == _ANYTHING else content_type,
