@@ -55,7 +55,8 @@ def _create(model: str, order: Order, dry_run: bool) -> Response[str]:
         cancel_after=cancel_after,
     )
     if wait:
-        task = waiting.end(task, now + wait * 1000)
+        # From when the request came: a cold start is waited for as well, by clients that give up half a second later.
+        task = waiting.end(task, event.request_context.time_epoch + wait * 1000)
     prediction = api.prediction(task, event, link_key, waited=bool(wait))
     more = {"preference-applied": f"wait={wait}"} if wait else {}
     if replayed:

@@ -110,6 +110,14 @@ def test_the_time_that_the_post_took_is_not_waited_again(account: Account, wire:
     assert time.now - began <= 25_000
 
 
+def test_the_time_that_a_cold_start_took_is_not_waited_again(account: Account, wire: Wire, time: Clock) -> None:
+    wire.on("POST", CREATE, prediction())
+    came = time.now
+    time.forward(2)
+    assert document(submit(prefer="wait=3"))["status"] == "starting"
+    assert time.now - came == 3000
+
+
 def test_who_repeats_a_request_may_wait_as_well(
     account: Account, wire: Wire, meanwhile: Callable[[float, Callable[[], None]], None]
 ) -> None:

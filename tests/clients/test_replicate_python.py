@@ -43,8 +43,10 @@ def test_run_asks_again_and_again_where_it_is_not_to_wait(client: Client) -> Non
     assert is_picture(b"".join(output))
 
 
-def test_run_asks_on_when_the_wait_was_too_short(client: Client) -> None:
-    assert isinstance(client.run(MODEL, input={"prompt": "a quiet sea"}, wait=1), FileOutput)
+def test_a_wait_that_was_too_short_leaves_the_prediction_starting(client: Client) -> None:
+    prediction = client.models.predictions.create(MODEL, input={"prompt": "a slow sea"}, wait=5)
+    assert prediction.status == "starting"
+    prediction.cancel()
 
 
 def test_a_large_picture_is_read_by_a_client_that_may_follow_redirects(darkroom: Darkroom) -> None:

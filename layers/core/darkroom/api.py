@@ -74,11 +74,8 @@ def _is_json(content_type: str) -> bool:
     """Whether a body is JSON, in its only encoding: of others HTTP API makes noise when it makes text of them."""
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     said = dict(part.partition("=")[::2] for part in parameters)
-    return _JSON.fullmatch(kind) is not None and said.get("charset", "utf-8").strip('"') in (
-        "utf-8",
-        "utf8",
-        "us-ascii",
-    )
+    in_utf_8 = said.get("charset", "utf-8").strip('"') in ("utf-8", "utf8", "us-ascii")
+    return in_utf_8 and _JSON.fullmatch(kind) is not None
 
 
 def is_form(content_type: str) -> bool:
@@ -101,19 +98,17 @@ def problem(error: DarkroomError) -> Response[str]:
 
 def replies(documents: Mapping[int, Any], *errors: type[DarkroomError]) -> Callable[[Handler], Handler]:
     """Note what a route answers, for openapi.json: the type of the document by status, and the errors of its own."""
-
-    def note(handler: Handler) -> Handler:
-        vars(handler)[REPLIES] = documents, errors
-        return handler
-
-    return note
+    return _noting(REPLIES, (documents, errors))
 
 
 def takes(bodies: Mapping[str, Any]) -> Callable[[Handler], Handler]:
     """Note what a route takes that reads its body itself, for openapi.json: the type of the body by media type."""
+    return _noting(TAKES, bodies)
 
+
+def _noting(name: str, what: object) -> Callable[[Handler], Handler]:
     def note(handler: Handler) -> Handler:
-        vars(handler)[TAKES] = bodies
+        vars(handler)[name] = what
         return handler
 
     return note
