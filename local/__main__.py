@@ -1,7 +1,7 @@
 """
 The local cloud's command.
 
-    python -m local demo    one task from POST to picture to webhook, then the end
+    python -m local demo    one task from POST to picture to webhook, two dropped files, then the end
     python -m local up      keep it running until Ctrl-C
 """
 
@@ -51,6 +51,12 @@ aws s3 cp cat.png s3://{inbox}/default/
 
 Orders refer to that picture as s3://{inbox}/default/cat.png
 
+Drop a file of prompts, and see what comes of it:
+
+printf 'prompt,model\\nA kettle,google/imagen-4-fast\\nA teapot,google/imagen-4-fast\\n' > kettles.csv
+aws s3 cp kettles.csv s3://{inbox}/default/
+aws s3 ls --recursive s3://{images}/results/default/kettles/
+
 Ctrl-C ends it.
 """
 
@@ -75,7 +81,7 @@ def main() -> int:
 
 def _run(act: str, port: int, built: Path | None) -> None:
     # Here, since they take a second to import: by now Ctrl-C ends everything in good order.
-    from local.demo import show
+    from local import demo, demo_batch
     from local.installation import STACK, Installation
 
     print("Starting the local cloud" + (f" with what sam build made in {built}" if built else ""), flush=True)
@@ -83,7 +89,8 @@ def _run(act: str, port: int, built: Path | None) -> None:
     image = built.parent / "image" if built else None
     with Installation(api_port=port, built=built, interpreter=interpreter, image=image) as darkroom:
         if act == "demo":
-            show(darkroom, ROOT / "demo")
+            demo.show(darkroom, ROOT / "demo")
+            demo_batch.show(darkroom, ROOT / "demo")
             return
         print(
             WELCOME.format(
@@ -93,6 +100,7 @@ def _run(act: str, port: int, built: Path | None) -> None:
                 aws=darkroom.cloud.aws_endpoint,
                 stack=STACK,
                 inbox=darkroom.cloud.outputs["InboxBucket"],
+                images=darkroom.cloud.outputs["ImagesBucket"],
             ),
             flush=True,
         )

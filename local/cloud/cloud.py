@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from os import devnull
@@ -26,6 +26,7 @@ from typing import Any, Self, TypeVar
 
 import boto3
 
+from local.cloud.buckets import Notifications, Objects
 from local.cloud.deploy import Deployment
 from local.cloud.endpoint import Dispatcher, Endpoint
 from local.cloud.errors import CloudError, FunctionFailed
@@ -36,6 +37,8 @@ from local.cloud.machines.engine import Engine
 from local.cloud.machines.events import Event
 from local.cloud.machines.execution import Execution
 from local.cloud.permissions import Permissions
+from local.cloud.queues import Queues
+from local.cloud.rules import Rules
 from local.cloud.schedules import Schedules
 from local.cloud.template import REGION, read, translate
 
@@ -102,14 +105,28 @@ class Cloud:
         thread.start()
         started.callback(self._end_loop, thread)
 
-        self.engine = Engine(self._invoke_for_task, time.time, self._sleep)
+        queues = Queues(lambda: self.client("sqs"), lambda *call: self.functions.invoke(*call))
+        rules = Rules(self._account, queues.send)
+        started.callback(lambda: self._wait(rules.stop()))
+        self.engine = Engine(
+            self._invoke_for_task,
+            time.time,
+            self._sleep,
+            objects=Objects(lambda machine: self.client("s3", self.permissions.machine(machine))),
+            permit=self.permissions.permits,
+        )
+        self.engine.bus.listeners.append(rules.offer)
         states = StepFunctions(self.engine)
+        notifications = Notifications(self._account, self._tell_of_object)
         endpoint = Endpoint(
             Dispatcher(
                 self._account,
                 self.permissions,
+                notifications,
                 lambda *call: self._wait(states.call(*call)),
                 lambda *call: self._wait(self._invoke_for_task(*call)),
+                lambda: self._tell_loop(queues.wake),
+                self._time_scale,
             )
         )
         started.callback(endpoint.stop)
@@ -137,13 +154,19 @@ class Cloud:
             engine=self.engine,
             api=api,
             schedules=schedules,
+            rules=rules,
+            queues=queues,
+            notifications=notifications,
             permissions=self.permissions,
+            time_scale=self._time_scale,
             resources=self.resources,
             outputs=self.outputs,
         )
         deployment.run(template, self._parameters)
         self._wait(schedules.start())
         started.callback(lambda: self._wait(schedules.stop()))
+        self._wait(queues.start())
+        started.callback(lambda: self._wait(queues.stop()))
         started.callback(lambda: self._wait(self.engine.close()))
 
     # ---- What one can ask of it ----
@@ -162,12 +185,12 @@ class Cloud:
             "AWS_SHARED_CREDENTIALS_FILE": devnull,
         }
 
-    def session(self) -> boto3.Session:
-        return boto3.Session("local", "local", "local", REGION)
+    def session(self, who: str = "local") -> boto3.Session:
+        return boto3.Session(who, "local", "local", REGION)
 
-    def client(self, service: str) -> Any:
-        """A boto3 client of this cloud."""
-        return self.session().client(service, endpoint_url=self.aws_endpoint)  # type: ignore[call-overload]
+    def client(self, service: str, who: str = "local") -> Any:
+        """A boto3 client of this cloud; `who` is whose it is (permissions.py)."""
+        return self.session(who).client(service, endpoint_url=self.aws_endpoint)  # type: ignore[call-overload]
 
     def invoke(self, logical_id: str, event: Any) -> Any:
         """What a function makes of an event; raises FunctionFailed."""
@@ -177,9 +200,13 @@ class Cloud:
             raise FunctionFailed(logical_id, answer)
         return answer
 
-    def executions(self, logical_id: str | None = None) -> list[Execution]:
-        """The executions of one state machine or of all, the oldest first; they are live, look and do not touch."""
-        machine = self.resources[logical_id] if logical_id else None
+    def executions(self, logical_id: str | None = None, label: str | None = None) -> list[Execution]:
+        """
+        The executions of one state machine or of all, the oldest first; they are live, look and do not touch.
+
+        With the label of a Map of the machine they are those of its items, which are not among the machine's own.
+        """
+        machine = self.resources[logical_id] + (f"/{label}" if label else "") if logical_id else None
         return [one for one in list(self.engine.executions.values()) if machine in (None, one.machine_arn)]
 
     def history(self, execution_arn: str) -> list[dict[str, Any]]:
@@ -187,8 +214,8 @@ class Cloud:
         return list(self.engine.find(execution_arn).events)
 
     def events(self) -> list[Event]:
-        """What state machines have put on EventBridge's default bus, the oldest first."""
-        return list(self.engine.bus.events)
+        """What was put on EventBridge's default bus, but by AWS's own services, the oldest first."""
+        return [event for event in list(self.engine.bus.events) if not event.source.startswith("aws.")]
 
     def log_lines(self, logical_id: str | None = None) -> Iterator[str]:
         """The log lines of one function or of all, process by process."""
@@ -204,6 +231,15 @@ class Cloud:
         result = await self.functions.invoke(name, payload)
         return result.payload, result.error
 
+    def _tell_of_object(self, bucket: str, detail: dict[str, Any]) -> None:
+        """An object was made; called in the thread that serves whoever made it."""
+        taken = ("aws.s3", "Object Created", detail, (f"arn:aws:s3:::{bucket}",))
+        self._tell_loop(lambda: self.engine.bus.take(*taken))
+
+    def _tell_loop(self, word: Callable[[], object]) -> None:
+        """Have something done in the event loop's thread, soon."""
+        self._loop.call_soon_threadsafe(word)
+
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Have the event loop do something, from another thread."""
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -211,6 +247,7 @@ class Cloud:
 
     def _end_loop(self, thread: threading.Thread) -> None:
         self._wait(self._loop.shutdown_asyncgens())
+        self._wait(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         thread.join()
         self._loop.close()

@@ -15,6 +15,8 @@ from typing import Any
 
 import boto3
 
+from local.cloud import messages
+from local.cloud.buckets import Notifications
 from local.cloud.errors import CloudError
 from local.cloud.functions.host import Function, Functions
 from local.cloud.http import cors, routes
@@ -24,31 +26,11 @@ from local.cloud.intrinsics import Scope
 from local.cloud.machines import definition
 from local.cloud.machines.engine import Engine
 from local.cloud.permissions import Permissions
+from local.cloud.queues import Queues
+from local.cloud.resource import Deployed, Properties, Resource
+from local.cloud.rules import Rules
 from local.cloud.schedules import Schedules
 from local.cloud.template import REGION, in_order, parameter_values
-
-Properties = dict[str, Any]
-
-
-@dataclass
-class Resource:
-    """One resource of the template: `name` as CloudFormation would call it, `properties` are those not yet taken."""
-
-    logical_id: str
-    kind: str
-    name: str
-    properties: Properties
-
-    def take(self, name: str, default: Any = None) -> Any:
-        return self.properties.pop(name, default)
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """What Ref and GetAtt give for a resource."""
-
-    ref: str
-    attributes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,7 +46,11 @@ class Deployment:
     engine: Engine
     api: HttpApi
     schedules: Schedules
+    rules: Rules
+    queues: Queues
+    notifications: Notifications
     permissions: Permissions
+    time_scale: float
     resources: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     layers: dict[str, Path] = field(default_factory=dict)  # by ARN
@@ -86,6 +72,7 @@ class Deployment:
                 raise CloudError(f"{logical_id} ({resource['Type']}): {error}") from error
             scope.names[logical_id] = self.resources[logical_id] = deployed.ref
             scope.attributes[logical_id] = deployed.attributes
+        self.rules.check()
         for name, output in template.get("Outputs", {}).items():
             if "Condition" not in output or scope.condition(output["Condition"]):
                 self.outputs[name] = scope.resolve(output["Value"])
@@ -105,10 +92,10 @@ class Deployment:
             raise CloudError(f"the local cloud does not know the property {', '.join(unknown)}.")
         return deployed
 
-    def _client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:
         return self.session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
 
-    def _arn(self, service: str, rest: str) -> str:
+    def arn(self, service: str, rest: str) -> str:
         return f"arn:aws:{service}:{REGION}:{self.account}:{rest}"
 
     def _file(self, address: Properties) -> Path:
@@ -119,7 +106,7 @@ class Deployment:
     # ---- What is kept ----
 
     def table(self, it: Resource) -> Deployed:
-        dynamodb, name = self._client("dynamodb"), it.name
+        dynamodb, name = self.client("dynamodb"), it.name
         expiry = it.take("TimeToLiveSpecification")
         recovery = it.take("PointInTimeRecoverySpecification")
         wanted = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
@@ -132,7 +119,7 @@ class Deployment:
         return Deployed(name, {"Arn": arn})
 
     def bucket(self, it: Resource) -> Deployed:
-        s3, name = self._client("s3"), it.name.lower()
+        s3, name = self.client("s3"), it.name.lower()
         s3.create_bucket(Bucket=name)
         if block := it.take("PublicAccessBlockConfiguration"):
             s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
@@ -147,19 +134,25 @@ class Deployment:
         if lifecycle := it.take("LifecycleConfiguration"):
             rules = [_lifecycle_rule(rule) for rule in lifecycle["Rules"]]
             s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
+        if versioning := it.take("VersioningConfiguration"):
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
+        if notification := it.take("NotificationConfiguration"):
+            if notification != {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}:
+                raise CloudError("the local cloud knows notifications to EventBridge only.")
+            self.notifications.buckets.add(name)
         return Deployed(name, {"Arn": f"arn:aws:s3:::{name}"})
 
     def parameter(self, it: Resource) -> Deployed:
         name = it.take("Name", it.name)
-        self._client("ssm").put_parameter(Name=name, Type=it.take("Type"), Value=it.take("Value"))
+        self.client("ssm").put_parameter(Name=name, Type=it.take("Type"), Value=it.take("Value"))
         return Deployed(name)
 
     def log_group(self, it: Resource) -> Deployed:
-        logs, name = self._client("logs"), it.name
+        logs, name = self.client("logs"), it.name
         logs.create_log_group(logGroupName=name)
         if days := it.take("RetentionInDays"):
             logs.put_retention_policy(logGroupName=name, retentionInDays=int(days))
-        return Deployed(name, {"Arn": self._arn("logs", f"log-group:{name}:*")})
+        return Deployed(name, {"Arn": self.arn("logs", f"log-group:{name}:*")})
 
     # ---- What runs ----
 
@@ -169,9 +162,15 @@ class Deployment:
         self.permissions.define(arn, [statement for document in documents for statement in document["Statement"]])
         return Deployed(it.name, {"Arn": arn})
 
+    def policy(self, it: Resource) -> Deployed:
+        for role in it.take("Roles"):
+            self.permissions.extend(role, it.properties["PolicyDocument"]["Statement"])
+        it.take("PolicyDocument")
+        return Deployed(it.name)
+
     def function(self, it: Resource) -> Deployed:
         self.permissions.grant(it.logical_id, it.take("Role"))
-        arn = self._arn("lambda", f"function:{it.name}")
+        arn = self.arn("lambda", f"function:{it.name}")
         variables = it.take("Environment", {}).get("Variables", {})
         logging = it.take("LoggingConfig", {})
         if unknown := logging.keys() - {"LogGroup"}:
@@ -192,30 +191,21 @@ class Deployment:
         return Deployed(it.name, {"Arn": arn})
 
     def layer(self, it: Resource) -> Deployed:
-        arn = self._arn("lambda", f"layer:{it.name}:1")
+        arn = self.arn("lambda", f"layer:{it.name}:1")
         folder = self._file(it.take("Content"))
         # A built layer has the folder that Lambda puts on the path; sources are on it themselves.
         self.layers[arn] = folder / "python" if (folder / "python").is_dir() else folder
         return Deployed(arn)
 
     def state_machine(self, it: Resource) -> Deployed:
-        arn = self._arn("states", f"stateMachine:{it.logical_id}-{_random(12)}")
+        arn = self.arn("states", f"stateMachine:{it.logical_id}-{_random(12)}")
         if it.take("StateMachineType", "STANDARD") != "STANDARD":
             raise CloudError("the local cloud knows Standard workflows only.")
+        self.permissions.grant(it.logical_id, it.take("RoleArn"), arn)
         text = self._file(it.take("DefinitionS3Location")).read_text()
         substitutions = it.take("DefinitionSubstitutions", {})
         self.engine.add(arn, definition.parse(text, substitutions, it.logical_id))
         return Deployed(arn, {"Arn": arn, "Name": arn.rsplit(":", 1)[1]})
-
-    def rule(self, it: Resource) -> Deployed:
-        arn = self._arn("events", f"rule/{it.name}")
-        expression = it.take("ScheduleExpression", "A pattern of events")
-        for target in it.take("Targets"):
-            if unknown := target.keys() - {"Arn", "Id"}:
-                raise CloudError(f"the local cloud does not know a target's {', '.join(sorted(unknown))}.")
-            self.schedules.add(arn, expression, target["Arn"])
-            self.functions.find(target["Arn"])  # raises if the target is anything else
-        return Deployed(it.name, {"Arn": arn})
 
     # ---- The door to callers ----
 
@@ -240,12 +230,16 @@ KINDS: dict[str, Callable[[Deployment, Resource], Deployed]] = {
     "AWS::ApiGatewayV2::Api": Deployment.http_api,
     "AWS::ApiGatewayV2::Stage": Deployment.stage,
     "AWS::DynamoDB::Table": Deployment.table,
-    "AWS::Events::Rule": Deployment.rule,
+    "AWS::Events::Rule": messages.rule,
+    "AWS::IAM::Policy": Deployment.policy,
     "AWS::IAM::Role": Deployment.role,
+    "AWS::Lambda::EventSourceMapping": messages.mapping,
     "AWS::Lambda::Function": Deployment.function,
     "AWS::Lambda::LayerVersion": Deployment.layer,
     "AWS::Logs::LogGroup": Deployment.log_group,
     "AWS::S3::Bucket": Deployment.bucket,
+    "AWS::SQS::Queue": messages.queue,
+    "AWS::SQS::QueuePolicy": messages.queue_policy,
     "AWS::SSM::Parameter": Deployment.parameter,
     "AWS::StepFunctions::StateMachine": Deployment.state_machine,
 }
@@ -260,8 +254,11 @@ def _lifecycle_rule(rule: Properties) -> Properties:
     made = {"ID": rule.pop("Id"), "Status": rule.pop("Status"), "Filter": {"Prefix": rule.pop("Prefix", "")}}
     if "ExpirationInDays" in rule:
         made["Expiration"] = {"Days": int(rule.pop("ExpirationInDays"))}
-    if "AbortIncompleteMultipartUpload" in rule:
-        made["AbortIncompleteMultipartUpload"] = rule.pop("AbortIncompleteMultipartUpload")
+    if "NoncurrentVersionExpirationInDays" in rule:
+        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": int(rule.pop("NoncurrentVersionExpirationInDays"))}
+    for name in ("AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"):
+        if name in rule:
+            made[name] = rule.pop(name)
     if rule:
         raise CloudError(f"the local cloud does not know a lifecycle rule's {', '.join(sorted(rule))}.")
     return made

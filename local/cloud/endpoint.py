@@ -3,6 +3,7 @@
 moto keeps its state for the whole process. Each cloud is an account of its own there, so that two do not meet.
 """
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterable
@@ -15,10 +16,14 @@ from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import ThreadedWSGIServer
 
+from local.cloud.buckets import Notifications
 from local.cloud.errors import ApiError
 from local.cloud.permissions import Act, Permissions
+from local.cloud.queues import hidden
 
 STATES = "AWSStepFunctions."
+HIDE_MESSAGE = "AmazonSQS.ChangeMessageVisibility"
+SEND_MESSAGE = "AmazonSQS.SendMessage"  # or SendMessageBatch
 FUNCTIONS = "/2015-03-31/functions/"
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -27,13 +32,29 @@ Invoke = Callable[[str, bytes], tuple[bytes, str | None]]  # function, payload -
 
 
 class Dispatcher:
-    """The WSGI application in front of moto."""
+    """
+    The WSGI application in front of moto.
 
-    def __init__(self, account: str, permissions: Permissions, states: States, invoke: Invoke) -> None:
+    sent: hears when a message may have come into a queue. time_scale: of the time for which messages are hidden.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        permissions: Permissions,
+        notifications: Notifications,
+        states: States,
+        invoke: Invoke,
+        sent: Callable[[], None],
+        time_scale: float,
+    ) -> None:
         self.account = account
         self.permissions = permissions
+        self.notifications = notifications
         self.states = states
         self.invoke = invoke
+        self.sent = sent
+        self.time_scale = time_scale
         self.moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -48,10 +69,24 @@ class Dispatcher:
             answer = _refused_twice(environ["HTTP_AUTHORIZATION"])
         else:
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.account
-            return self.moto(environ, start_response)  # type: ignore[no-any-return]
+            if target:
+                return self._moto(target, environ, start_response)
+            return self.notifications.watch(self.moto, environ, start_response)
         status, headers, body = answer
         start_response(f"{status} {HTTPStatus(status).phrase}", [*headers.items(), ("Content-Length", str(len(body)))])
         return [body]
+
+    def _moto(self, target: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if target == HIDE_MESSAGE:
+            asked = json.loads(_body(environ))
+            body = json.dumps(
+                asked | {"VisibilityTimeout": hidden(asked["VisibilityTimeout"], self.time_scale)}
+            ).encode()
+            environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        answer: Iterable[bytes] = self.moto(environ, start_response)
+        if target.startswith(SEND_MESSAGE):
+            self.sent()
+        return answer
 
     def _states(self, operation: str, body: bytes) -> Answer:
         headers = {"Content-Type": "application/x-amz-json-1.0"}

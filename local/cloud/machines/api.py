@@ -20,6 +20,7 @@ class StepFunctions:
         self.operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "StartExecution": self.start,
             "StopExecution": self.stop,
+            "RedriveExecution": self.redrive,
             "DescribeExecution": self.describe,
             "GetExecutionHistory": self.history,
             "ListExecutions": self.list,
@@ -38,6 +39,10 @@ class StepFunctions:
     def stop(self, parameters: dict[str, Any]) -> dict[str, Any]:
         arn, error, cause = (parameters.get(name) for name in ("executionArn", "error", "cause"))
         return {"stopDate": self.engine.stop(str(arn), error, cause).stopped}
+
+    def redrive(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        self.engine.redrive(parameters["executionArn"])
+        return {"redriveDate": self.engine.clock()}
 
     def describe(self, parameters: dict[str, Any]) -> dict[str, Any]:
         execution = self.engine.find(parameters["executionArn"])
@@ -69,5 +74,6 @@ def _listed(execution: Execution) -> dict[str, Any]:
         "name": execution.name,
         "status": execution.status,
         "startDate": execution.started,
+        "redriveCount": execution.redrives,
     }
     return listed if execution.stopped is None else listed | {"stopDate": execution.stopped}

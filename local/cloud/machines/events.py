@@ -1,4 +1,4 @@
-"""EventBridge's default bus, as far as PutEvents goes: what was put on it is kept, for whoever looks.
+"""EventBridge's default bus: what is put on it is kept, for whoever looks, and shown to those who listen.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 """
@@ -33,10 +33,11 @@ class Event:
 
 
 class Bus:
-    """`events` are all that it took, the oldest first."""
+    """`events` are all that it took, the oldest first; each of `listeners` is called with each."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.events: list[Event] = []
+        self.listeners: list[Callable[[Event], None]] = []
         self._clock = clock
 
     async def put(self, entries: list[Entry], _by: Execution) -> dict[str, Any]:
@@ -61,9 +62,15 @@ class Bus:
         if not isinstance(detail, dict):
             return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
         resources = tuple(entry.get("Resources", ()))
-        event = Event(str(uuid.uuid4()), self._clock(), entry["Source"], entry["DetailType"], detail, resources)
+        return {"EventId": self.take(entry["Source"], entry["DetailType"], detail, resources).id}
+
+    def take(self, source: str, detail_type: str, detail: dict[str, Any], resources: tuple[str, ...]) -> Event:
+        """Put on the bus what is known to be right, as services of AWS do."""
+        event = Event(str(uuid.uuid4()), self._clock(), source, detail_type, detail, resources)
         self.events.append(event)
-        return {"EventId": event.id}
+        for listener in self.listeners:
+            listener(event)
+        return event
 
 
 def _size(entry: Entry) -> int:

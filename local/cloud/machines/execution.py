@@ -2,9 +2,13 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from local.cloud.machines.expressions import StateError
+
+if TYPE_CHECKING:
+    from local.cloud.machines.maps import MapRun
 
 MAX_EVENTS = 25_000  # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 MAX_BYTES = 262_144  # of a state's input or output, as UTF-8; same page
@@ -24,7 +28,11 @@ class Execution:
     output: Any = None
     error: str | None = None
     cause: str | None = None
-    state: str | None = None  # the one that it is in
+    state: str | None = None  # the one that it is in, or ended in
+    data: Any = None  # what that state was given
+    variables: dict[str, Any] = field(default_factory=dict)
+    map_run: "MapRun | None" = None  # of the Map that it is in, or ended in
+    redrives: int = 0
     # As AWS bills them: "each time a step of your workflow is executed", retries included
     # (https://aws.amazon.com/step-functions/pricing/), so every state entered and every retry of a Task.
     transitions: int = 0
@@ -48,6 +56,17 @@ class Execution:
         values = {"output": json.dumps(output)} if status == "SUCCEEDED" else _given(error=error, cause=cause)
         self.record(now, f"Execution{kind}", f"execution{kind}EventDetails", **values)
 
+    def begin_again(self, now: float) -> None:
+        """Be redriven: https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html"""
+        self.redrives += 1
+        self.status, self.stopped, self.error, self.cause = "RUNNING", None, None, None
+        self.record(now, "ExecutionRedriven", "executionRedrivenEventDetails", redriveCount=self.redrives)
+
+    def forget(self) -> None:
+        """Keep how it ended, and no more."""
+        self.events, self.variables = [], {}
+        self.output = self.data = self.map_run = None
+
 
 def _given(**values: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
@@ -59,3 +78,7 @@ def as_json(data: Any, what: str) -> str:
     if len(text.encode()) > MAX_BYTES:
         raise StateError("States.DataLimitExceeded", f"{what} is larger than {MAX_BYTES} bytes.")
     return text
+
+
+def timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,15 +5,16 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.htm
 """
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from local.cloud.machines.definition import Definition
-from local.cloud.machines.execution import Execution, as_json
+from local.cloud.machines.execution import Execution, as_json, timestamp
 from local.cloud.machines.expressions import StateError, evaluated
 from local.cloud.machines.integrations import Integrations
+from local.cloud.machines.maps import Maps
 
 LONGEST_WAIT = 99_999_999  # seconds
 # States.ALL does not match these; States.Runtime cannot be retried or caught at all.
@@ -21,35 +22,38 @@ TERMINAL = {"States.DataLimitExceeded", "States.Runtime"}
 
 
 class Walk:
-    """Takes one execution from state to state. `run` returns the output, or raises StateError."""
+    """Takes one execution from the state that it is in to the end. `run` returns the output, or raises StateError."""
 
     def __init__(
         self,
         definition: Definition,
         execution: Execution,
         integrations: Integrations,
+        maps: Maps,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.definition = definition
         self.execution = execution
         self.integrations = integrations
+        self.maps = maps
         self.clock = clock
         self.sleep = sleep
-        self.variables: dict[str, Any] = {}
         self.context: dict[str, Any] = {}
 
-    async def run(self, data: Any) -> Any:
+    async def run(self) -> Any:
         self.context = {
             "Execution": {
                 "Id": self.execution.arn,
-                "Input": data,
+                "Input": json.loads(self.execution.input),
                 "Name": self.execution.name,
+                "RedriveCount": self.execution.redrives,
                 "StartTime": timestamp(self.execution.started),
             },
             "StateMachine": {"Id": self.execution.machine_arn, "Name": self.execution.machine_arn.rsplit(":", 1)[1]},
         }
-        name: str | None = self.definition.start_at
+        name: str | None = self.execution.state or self.definition.start_at
+        data = self.execution.data
         while name is not None:
             state = self.definition.states[name]
             self._enter(name, state, data)
@@ -57,7 +61,7 @@ class Walk:
         return data
 
     def _enter(self, name: str, state: dict[str, Any], data: Any) -> None:
-        self.execution.state = name
+        self.execution.state, self.execution.data = name, data
         self.execution.transitions += 1
         self.context["State"] = {"EnteredTime": timestamp(self.clock()), "Name": name, "RetryCount": 0}
         self._record(
@@ -66,8 +70,8 @@ class Walk:
 
     async def _do(self, name: str, state: dict[str, Any], data: Any) -> tuple[str | None, Any]:
         match state["Type"]:
-            case "Task":
-                return await self._task(name, state, data)
+            case "Task" | "Map":
+                return await self._work(name, state, data)
             case "Wait":
                 await self.sleep(self._whole_seconds(evaluated(state["Seconds"], self._bindings(data))))
                 return self._leave(name, state, state, data)
@@ -90,11 +94,12 @@ class Walk:
             raise StateError("States.NoChoiceMatched", f"No choice of {name!r} matched, and it has no Default.")
         return self._leave(name, state, {**state, "Next": state["Default"]}, data)
 
-    async def _task(self, name: str, state: dict[str, Any], data: Any) -> tuple[str | None, Any]:
+    async def _work(self, name: str, state: dict[str, Any], data: Any) -> tuple[str | None, Any]:
         retriers = [Retrier(fields) for fields in state.get("Retry", [])]
         while True:
             try:
-                result = await self._attempt(state, data)
+                result = await (self._attempt if state["Type"] == "Task" else self._map)(state, data)
+                self.execution.map_run = None
                 return self._leave(name, state, state, data, result=result)
             except StateError as error:
                 # The first that is meant for an error decides: when it has no attempts left, no other takes over.
@@ -102,9 +107,13 @@ class Walk:
                 if retrier is None or retrier.spent:
                     return self._caught(name, state, data, error)
                 delay = retrier.delay()
+            self.execution.map_run = None  # a retry is a run of its own
             self.context["State"]["RetryCount"] += 1
             self.execution.transitions += 1
             await self.sleep(delay)
+
+    async def _map(self, state: dict[str, Any], data: Any) -> Any:
+        return await self.maps.run(state, self.execution, self._bindings(data))
 
     async def _attempt(self, state: dict[str, Any], data: Any) -> Any:
         bindings = self._bindings(data)
@@ -133,6 +142,7 @@ class Walk:
     def _caught(self, name: str, state: dict[str, Any], data: Any, error: StateError) -> tuple[str | None, Any]:
         for catcher in state.get("Catch", []):
             if matches(catcher["ErrorEquals"], error.error):
+                self.execution.map_run = None
                 output = {"Error": error.error, "Cause": error.cause}
                 return self._leave(name, state, catcher, data, errorOutput=output)
         raise error
@@ -146,12 +156,12 @@ class Walk:
         output = evaluated(way["Output"], bindings) if "Output" in way else default
         text = as_json(output, "The output")
         # Both see the variables as they were before: https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
-        self.variables = self.variables | evaluated(way.get("Assign", {}), bindings)
+        self.execution.variables = self.execution.variables | evaluated(way.get("Assign", {}), bindings)
         self._record(f"{state['Type']}StateExited", "stateExitedEventDetails", name=name, output=text)
         return way.get("Next"), output
 
     def _bindings(self, data: Any, **outcome: Any) -> dict[str, Any]:
-        return {**self.variables, "states": {"input": data, "context": self.context, **outcome}}
+        return {**self.execution.variables, "states": {"input": data, "context": self.context, **outcome}}
 
     def _record(self, kind: str, details: str = "", /, **values: Any) -> None:
         self.execution.record(self.clock(), kind, details, **values)
@@ -192,7 +202,3 @@ def matches(names: list[str], error: str) -> bool:
     if error in TERMINAL:
         return False
     return "States.ALL" in names or ("States.TaskFailed" in names and error != "States.Timeout")
-
-
-def timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
