@@ -36,28 +36,28 @@ _INPUT: dict[str, Any] = {
 }
 
 
-def literal_json(text: str) -> Any:
+def literal_json(text: str, what: str = "The body") -> Any:
     """
-    JSON that means one thing only. Raises BodyTooLarge and MalformedBody.
+    JSON that means one thing only. Raises BodyTooLarge and MalformedBody, whose messages begin with `what` it is.
 
     Python's parser also takes NaN and Infinity (and makes one of 1e999), lets the last of two equal keys win, passes
     lone surrogates, and recurses as deep as it is told to.
     """
     if len(text) > BODY_CAP or len(text.encode(errors="replace")) > BODY_CAP:
-        raise BodyTooLarge(f"The body is larger than {BODY_CAP // 1024} KB. Pass large files by URL.")
+        raise BodyTooLarge(f"{what} is larger than {BODY_CAP // 1024} KB. Pass large files by URL.")
     try:
         document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
-        raise MalformedBody("The body holds a lone surrogate (half of a UTF-16 pair): it is not Unicode.") from error
+        raise MalformedBody(f"{what} holds a lone surrogate (half of a UTF-16 pair): it is not Unicode.") from error
     except ValueError as error:
-        raise MalformedBody(f"The body is not JSON: {error}") from error
+        raise MalformedBody(f"{what} is not JSON: {error}") from error
     except RecursionError as error:
-        raise MalformedBody(f"The body is nested more than {DEPTH_CAP} deep.") from error
+        raise MalformedBody(f"{what} is nested more than {DEPTH_CAP} deep.") from error
     if depth(document) > DEPTH_CAP:
-        raise MalformedBody(f"The body is nested more than {DEPTH_CAP} deep.")
+        raise MalformedBody(f"{what} is nested more than {DEPTH_CAP} deep.")
     if not isinstance(document, dict):
-        raise MalformedBody("The body must be a JSON object.")
+        raise MalformedBody(f"{what} must be a JSON object.")
     return document
 
 
@@ -103,6 +103,8 @@ def _nothing_if_null(value: Any) -> Any:
     return {} if value is None else value
 
 
+Input = Annotated[dict[str, Any], Field(json_schema_extra=_INPUT), AfterValidator(_prompt_that_can_be_drawn)]
+Webhook = Annotated[str, Field(max_length=2048, json_schema_extra=_ADDRESS), AfterValidator(_address)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_nothing_if_null, json_schema_input_type=dict[str, Any] | None)]
 
 
@@ -111,8 +113,8 @@ class Order(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    input: Annotated[dict[str, Any], Field(json_schema_extra=_INPUT), AfterValidator(_prompt_that_can_be_drawn)]
-    webhook: Annotated[str, Field(max_length=2048, json_schema_extra=_ADDRESS), AfterValidator(_address)] | None = None
+    input: Input
+    webhook: Webhook | None = None
     webhook_events_filter: list[Literal["start", "output", "logs", "completed"]] | None = None
     metadata: Metadata = {}
     #: What Replicate's older clients still send; both are read and have no effect.
