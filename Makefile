@@ -10,7 +10,7 @@ SOURCES := $(shell find layers functions statemachines -type f -not -path '*/__p
 export SAM_CLI_TELEMETRY = 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo up test simulate story fuzz openapi check lint template format lock clean
+.PHONY: help setup demo up test simulate story fuzz bench openapi check lint template format lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -18,7 +18,7 @@ help: ## what there is
 setup: .venv/ready ## only set up .venv, which operate.py needs too
 	@echo "Ready: .venv"
 
-demo: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## one task from POST to picture to webhook (BUILT=1: from what sam build made)
+demo: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## one task from POST to picture to webhook, two dropped files (BUILT=1: from what sam build made)
 	@$(PYTHON) -m local demo $(if $(BUILT),--built $(BUILT_FOR_HOST))
 
 up: .venv/ready $(if $(BUILT),$(BUILT_FOR_HOST)/template.yaml) ## keep the local cloud running (PORT=8080)
@@ -34,6 +34,9 @@ simulate: .venv/ready ## what may go wrong at once: N=20000 random stories from 
 
 fuzz: .venv/ready ## the HTTP API against its own OpenAPI document, by schemathesis (N=500 examples of each operation)
 	@$(PYTHON) -m tests.fuzz.run --examples $(or $(N),500)
+
+bench: .venv/ready ## what is fast, measured: writes benchmarks/results/ (SEED=7)
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.batches --seed $(or $(SEED),7)
 
 openapi: .venv/ready ## write layers/core/darkroom/openapi.json anew, from the code
 	@PYTHONPATH=layers/core:functions $(PYTHON) -m local.openapi

@@ -1,4 +1,4 @@
-"""A task has ended and was announced: one attempt to tell its receiver, or an end to its story if it has none."""
+"""A task or a batch has ended and was announced: one attempt to tell its receiver, or an end to its story."""
 
 from typing import Any
 
@@ -13,6 +13,10 @@ logger = Logger()
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    if "batch_id" in event:
+        pause = delivery.attempt_of_batch(event["files"], event["turn"])
+        told = {**event, "turn": event["turn"] + 1}
+        return told | ({"next": "done"} if pause is None else {"next": "wait", "wait": pause})
     step = driver.step(event)
     task = store.read(step.task_id)
     if driver.superseded(step, task):

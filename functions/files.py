@@ -39,11 +39,14 @@ def get_file(file_id: str) -> Response[str]:
 
 @app.get("/v1/files/<task_id>/<name>")
 @api.replies({200: bytes, 302: None}, NotFound)
-def get_image(task_id: str, name: str, signature: str = "") -> Response[str]:
-    """An image of a task, or the way to one that is large. The link is all that it takes."""
-    if not links.genuine(signature, keys.link(), task_id, name):
+def get_image(task_id: str, name: str, signature: str = "", key: str = "") -> Response[str]:
+    """
+    An image of a task, or the way to one that is large. The link is all that it takes; of a batch's picture, it says
+    the key in the bucket.
+    """
+    if not links.genuine(signature, keys.link(), task_id, key or name):
         raise NotFound("There is no such file, or its link is not complete.")
-    return api.sent(gallery.get(gallery.key(task_id, name)))
+    return api.sent(gallery.get(key or gallery.key(task_id, name)))
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import api, clock, headers, keys, models, rehearsal, submission, waiting
+from darkroom import api, clock, headers, keys, models, rehearsal, schedule, submission, waiting
 from darkroom.errors import KeyReused, Rejected, UnknownModel
 from darkroom.order import Order, VersionedOrder
 from darkroom.shapes import Prediction, Rehearsal
@@ -41,7 +41,7 @@ def _create(model: str, order: Order, dry_run: bool) -> Response[str]:
     key, wait = headers.idempotency_key(said("idempotency-key")), headers.wait(said("prefer"))
     cancel_after = headers.cancel_after(said("cancel-after"))
     if dry_run:
-        deadline = now + 1000 * (cancel_after or submission.DEADLINE_S)
+        deadline = now + 1000 * (cancel_after or schedule.DEADLINE_S)
         return api.shown(200, rehearsal.rehearse(order, model, tenant, key, deadline))
     # Before anything is spent: whoever waits may get links to images, and must be told of the task whatever happens.
     link_key = keys.link() if wait else None

@@ -9,6 +9,7 @@ dialects = { replicate = "/replicate/v1", fal = "" }
 url = "https://two.example:8443"
 dialects = { replicate = "/v1", gemini = "/v1beta", openai = "/v1" }
 auth = "X-Key: Key {key}"
+concurrency = 3
 
 [inputs.words]
 prompt = "prompt"

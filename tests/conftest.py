@@ -54,13 +54,14 @@ class Account:
     def build(self) -> dict[str, str]:
         """Make the stack; returns the environment that template.yaml would give to functions."""
         resources = template()["Resources"]
-        for name in ("TasksTable", "TenantsTable", "TimingsTable"):
+        for name in ("TasksTable", "TenantsTable", "TimingsTable", "BatchesTable"):
             wanted = ("BillingMode", "KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
             properties = resources[name]["Properties"]
             chosen = {key: properties[key] for key in wanted if key in properties}
             aws.dynamodb().create_table(TableName=f"{self.stack}-{name}", **chosen)
         aws.s3().create_bucket(Bucket=self.bucket)
         aws.s3().create_bucket(Bucket=self.inbox)
+        aws.s3().put_bucket_versioning(Bucket=self.inbox, VersioningConfiguration={"Status": "Enabled"})
         self.put("gateways/vectornode", "vectornode-key")
         self.put("link-key", LINK_KEY)
         self.put("tenants/default/webhook-secret", WEBHOOK_SECRET)
@@ -71,10 +72,13 @@ class Account:
             "TASKS_TABLE": f"{self.stack}-TasksTable",
             "TENANTS_TABLE": f"{self.stack}-TenantsTable",
             "TIMINGS_TABLE": f"{self.stack}-TimingsTable",
+            "BATCHES_TABLE": f"{self.stack}-BatchesTable",
             "IMAGES_BUCKET": self.bucket,
             "INBOX_BUCKET": self.inbox,
             "GENERATION_MACHINE": self._machine("generation"),
             "DELIVERY_MACHINE": self._machine("delivery"),
+            "BATCH_MACHINE": self._machine("batch"),
+            "INTAKE_QUEUE": f"https://sqs.us-east-1.amazonaws.com/123456789012/{self.stack}-IntakeQueue",
             "TASK_RETENTION_DAYS": "90",
         }
 

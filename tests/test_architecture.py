@@ -12,9 +12,9 @@ HOUSE = ROOT / "layers" / "core" / "darkroom"
 DOORS = ROOT / "functions"
 #: What pure rooms may use of the standard library and of what is installed.
 PURE = {
-    "base64", "collections", "dataclasses", "datetime", "email", "enum", "functools", "hashlib", "hmac", "importlib",
-    "ipaddress", "itertools", "json", "math", "re", "tomllib", "types", "typing", "typing_extensions", "urllib", "zlib",
-    "pydantic", "standardwebhooks",
+    "base64", "codecs", "collections", "csv", "dataclasses", "datetime", "email", "enum", "functools", "hashlib",
+    "hmac", "importlib", "ipaddress", "itertools", "json", "math", "re", "tomllib", "types", "typing",
+    "typing_extensions", "urllib", "zlib", "pydantic", "standardwebhooks",
 }  # fmt: skip
 
 

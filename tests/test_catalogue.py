@@ -20,13 +20,14 @@ from tests.catalogue_text import GOOD, WILD
 def test_a_gateway_has_what_the_file_says_of_it() -> None:
     assert Catalogue(GOOD).gateways == {
         "one": Gateway(
-            "one", "https://one.example", "Authorization: Bearer {key}", {"replicate": "/replicate/v1", "fal": ""}
+            "one", "https://one.example", "Authorization: Bearer {key}", {"replicate": "/replicate/v1", "fal": ""}, 10
         ),
         "two": Gateway(
             "two",
             "https://two.example:8443",
             "X-Key: Key {key}",
             {"replicate": "/v1", "gemini": "/v1beta", "openai": "/v1"},
+            3,
         ),
     }
 

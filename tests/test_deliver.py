@@ -1,5 +1,6 @@
 """Telling a receiver again: functions/deliver.py, and the schedule of darkroom/delivery.py."""
 
+import json
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -28,6 +29,7 @@ from tests.conftest import (
     step,
     submit,
 )
+from tests.test_collate import FLAT, FOLDER, collate, lay
 
 #: The longest pause of the schedule, s.
 TEN_HOURS = 36_000
@@ -308,3 +310,96 @@ def test_the_record_says_whose_fault_it_was_and_nothing_that_the_receiver_said(
     record = account.task().deliveries[-1]
     assert record.get("error") == words
     assert set(record) == {"at", "ms", "round", "error" if words else "status"}
+
+
+@pytest.fixture
+def over(account: Account, wire: Wire, time: Clock) -> Event:
+    """What travels of a batch that is over and was announced."""
+    batch = lay(account, good={1: FLAT}, bad={2: {"row": "né"}}, created=time.now, tenant="default")
+    document = collate(batch)
+    del document["news"]
+    wire.on("POST", RECEIVER, httpx.Response(500))
+    return document
+
+
+def tell(document: Event) -> Event:
+    answer: Event = call("deliver", document)
+    return answer
+
+
+def test_the_end_of_a_batch_is_told_as_its_manifest_stands_in_the_bucket(
+    account: Account, wire: Wire, time: Clock, over: Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire.on("POST", RECEIVER, httpx.Response(204))
+    assert tell(over) == {**over, "turn": 1, "next": "done"}
+    assert "WebhookGivenUp" not in capsys.readouterr().out
+    (request,) = wire.sent("POST", RECEIVER)
+    manifest = account.files()[f"{FOLDER}manifest.json"]
+    told = json.loads(request.content)
+    assert told == {
+        "type": "batch.completed",
+        "timestamp": json.loads(manifest)["completed_at"],
+        "data": json.loads(manifest),
+    }
+    assert manifest in request.content
+    assert request.headers["webhook-id"] == f"msg_{over['batch_id']}"
+    signature = Webhook(WEBHOOK_SECRET).sign(
+        f"msg_{over['batch_id']}", datetime.fromtimestamp(time.now // 1000, UTC), request.content.decode()
+    )
+    assert request.headers["webhook-signature"] == signature
+
+
+def test_a_deaf_receiver_of_a_batch_is_told_eight_times_and_then_given_up(
+    account: Account, wire: Wire, time: Clock, over: Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document, waits = over, []
+    while (document := tell(document))["next"] == "wait":
+        assert "WebhookGivenUp" not in capsys.readouterr().out
+        waits.append(document["wait"])
+        time.forward(waits[-1])
+    assert waits == [5, 300, 1800, 7200, 18_000, 36_000, 36_000]
+    assert "WebhookGivenUp" in capsys.readouterr().out
+    attempts = wire.sent("POST", RECEIVER)
+    assert (len(attempts), len({each.content for each in attempts})) == (8, 1)
+    assert len({each.headers["webhook-id"] for each in attempts}) == 1
+    assert len({each.headers["webhook-timestamp"] for each in attempts}) == 8
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(410), ForbiddenAddress], ids=["410", "a private address"])
+def test_a_receiver_of_a_batch_that_is_gone_is_given_up_at_once(
+    wire: Wire, over: Event, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire.on("POST", RECEIVER, answer)
+    assert tell(over)["next"] == "done"
+    assert "WebhookGivenUp" in capsys.readouterr().out
+
+
+def test_a_receiver_of_a_batch_is_not_tried_earlier_than_it_asks_for(wire: Wire, over: Event) -> None:
+    wire.on("POST", RECEIVER, httpx.Response(503, headers={"retry-after": "77"}))
+    answer = tell(over)
+    assert (answer["next"], answer["wait"], answer["turn"]) == ("wait", 77, 1)
+
+
+def test_a_batch_that_nobody_wants_to_hear_of_is_done(account: Account, wire: Wire, time: Clock) -> None:
+    document = collate(lay(account, good={}, bad={1: {"row": "?"}}, created=time.now, defaults={}))
+    assert tell(document)["next"] == "done"
+    assert wire.requests == []
+
+
+def test_a_batch_whose_webhook_cannot_be_signed_now_is_told_later(account: Account, wire: Wire, over: Event) -> None:
+    account.delete("tenants/default/webhook-secret")
+    assert tell(over)["next"] == "wait"
+    assert wire.requests == []
+    account.put("tenants/default/webhook-secret", WEBHOOK_SECRET)
+    wire.on("POST", RECEIVER, httpx.Response(204))
+    assert tell(over)["next"] == "done"
+
+
+def test_what_became_of_an_attempt_is_logged_and_the_manifest_keeps_its_bytes(
+    account: Account, over: Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = account.files()
+    tell(over)
+    assert account.files() == before
+    (record,) = [vars(each) for each in caplog.records if each.message == "webhook attempted"]
+    assert (record["batch_id"], record["status"]) == (over["batch_id"], 500)

@@ -1,12 +1,13 @@
 """A file goes in or out: the images of tasks, through functions/files.py. What goes in is in test_uploads.py."""
 
 import base64
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
+from boto3.dynamodb.conditions import Attr
 
-from darkroom import aws, gallery
+from darkroom import aws, gallery, items
 from darkroom.task import Task
 from tests.conftest import ORIGIN, OUTPUT, Account, Event, Wire, call, document, event, picture, step
 
@@ -78,6 +79,39 @@ def test_a_link_that_we_did_not_make_leads_nowhere(account: Account, link: str) 
         f"{folder.rpartition('/')[0]}/{NOBODY}/{name}?signature={signature}",
     ):
         assert problem(ask(wrong)) == (404, "not_found")
+
+
+@pytest.fixture
+def link_of_row(wire: Wire, collecting: Task) -> str:
+    """The link to the image of a row whose names need all the quoting that there is."""
+    row = {"batch_id": "b" * 26, "custom_id": "sku+1, &2/é%", "folder": "results/shop, & co/a+b=c?#/"}
+    items.change(collecting, Attr("task_id").exists(), {"row": row})
+    wire.on("GET", OUTPUT, httpx.Response(200, content=picture()))
+    call("finalize", step(collecting))
+    return shown_link(collecting)
+
+
+def test_the_link_to_a_picture_of_a_batch_says_where_it_lies(account: Account, link_of_row: str) -> None:
+    (image,) = account.task().images
+    assert image.key == "results/shop, & co/a+b=c?#/images/sku%2B1%2C %262%2Fé%25-0.png"
+    parts = urlsplit(link_of_row)
+    assert parts.path == f"/v1/files/{account.task().task_id}/0.png"
+    assert list(dict(parse_qsl(parts.query))) == ["key", "signature"]
+    assert dict(parse_qsl(parts.query))["key"] == image.key
+    answer = ask(link_of_row)
+    assert (answer["statusCode"], base64.b64decode(answer["body"])) == (200, picture())
+
+
+def test_a_link_to_a_picture_of_a_batch_opens_no_other(account: Account, link_of_row: str) -> None:
+    (image,) = account.task().images
+    another = f"{image.key.removesuffix('0.png')}1.png"
+    aws.s3().put_object(Bucket=account.bucket, Key=another, Body=b"of another row")
+    path, _, query = link_of_row.partition("?")
+    signature = dict(parse_qsl(query))["signature"]
+    for key in (another, "", image.key.replace("/", "//", 1), f"{image.key} "):
+        assert problem(ask(f"{path}?{urlencode({'key': key, 'signature': signature})}")) == (404, "not_found")
+    stranger = path.replace(account.task().task_id, NOBODY)
+    assert problem(ask(f"{stranger}?{query}")) == (404, "not_found")
 
 
 def test_a_large_file_is_fetched_from_the_bucket(account: Account, link: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,12 @@
 import ast
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
-from darkroom import errors
+from darkroom import acceptance, driver, errors
 from local.cloud.http.routes import CORS
 from local.cloud.intrinsics import Scope
 from local.cloud.template import parameter_values, read, translate
@@ -21,16 +21,25 @@ FUNCTIONS = {
     name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Lambda::Function"
 }
 MACHINES = sorted((ROOT / "statemachines").glob("*.asl.yaml"))
-#: Ready-made policies that SAM gives to every function: log lines and traces.
-READY_MADE = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
+#: Ready-made policies that SAM gives to functions: log lines, traces, and to take from a queue that feeds one.
+READY_MADE = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess", "AWSLambdaSQSQueueExecutionRole"}
+
+
+def levels(machine: dict[str, Any]) -> list[dict[str, dict[str, Any]]]:
+    """The states of a machine, and those of what its maps do with each item, by name."""
+    within = [state["ItemProcessor"] for state in machine["States"].values() if state["Type"] == "Map"]
+    return [machine["States"], *(level for each in within for level in levels(each))]
 
 
 def states(machine: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(machine["States"].values())
+    return [state for level in levels(machine) for state in level.values()]
 
 
 def statements(role: str) -> list[dict[str, Any]]:
-    policies = RESOURCES[role]["Properties"].get("Policies", [])
+    """All that a role may do: by its own policies, and by those that are attached to it."""
+    policies = list(RESOURCES[role]["Properties"].get("Policies", []))
+    attached = (each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::IAM::Policy")
+    policies += [each for each in attached if {"Ref": role} in each["Roles"]]
     return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
@@ -159,9 +168,7 @@ def test_every_setting_is_given_to_somebody() -> None:
 
 
 def test_no_function_waits_longer_than_the_state_that_called_it() -> None:
-    machine = yaml.safe_load((ROOT / "statemachines" / "generation.asl.yaml").read_text())
-    machine["States"] |= yaml.safe_load((ROOT / "statemachines" / "delivery.asl.yaml").read_text())["States"]
-    for state in states(machine):
+    for state in (state for file in MACHINES for state in states(yaml.safe_load(file.read_text()))):
         if name := re.fullmatch(r"\$\{(\w+)\}", state.get("Resource", "")):
             assert FUNCTIONS[name[1]]["Timeout"] < state["TimeoutSeconds"]
 
@@ -180,18 +187,29 @@ def test_the_errors_that_a_machine_knows_are_classes_of_errors(file: Any) -> Non
 @pytest.mark.parametrize("file", MACHINES, ids=lambda file: file.name)
 def test_every_task_has_a_timeout_and_no_choice_defaults_to_success(file: Any) -> None:
     machine = yaml.safe_load(file.read_text())
-    for state in states(machine):
-        if state["Type"] == "Task":
-            assert state["TimeoutSeconds"] > 0
-        if state["Type"] == "Choice":
-            assert machine["States"][state["Default"]]["Type"] == "Fail"
+    for level in levels(machine):
+        for state in level.values():
+            if state["Type"] == "Task":
+                assert state["TimeoutSeconds"] > 0
+            if state["Type"] == "Choice":
+                assert level[state["Default"]]["Type"] == "Fail"
 
 
 @pytest.mark.parametrize("file", MACHINES, ids=lambda file: file.name)
-def test_a_machines_next_steps_are_those_that_the_driver_knows(file: Any) -> None:
-    asked = set(re.findall(r"\$states\.input\.next = '(\w+)'", file.read_text()))
-    (known,) = re.findall(r"^Next = Literal\[(.*)\]$", (HOUSE / "driver.py").read_text(), re.MULTILINE)
-    assert asked <= set(re.findall(r'"(\w+)"', known))
+def test_no_two_states_of_a_machine_have_the_same_name(file: Any) -> None:
+    machine = yaml.safe_load(file.read_text())
+    assert len({name for level in levels(machine) for name in level}) == len(states(machine))
+
+
+@pytest.mark.parametrize("file", MACHINES, ids=lambda file: file.name)
+def test_a_machines_next_steps_are_those_that_its_functions_know(file: Any) -> None:
+    known = {"${Accept}": set(get_args(acceptance.Next))}
+    for level in levels(yaml.safe_load(file.read_text())):
+        for name, state in level.items():
+            if state["Type"] == "Choice":
+                asked = set(re.findall(r"\$states\.input\.next = '(\w+)'", json.dumps(state["Choices"])))
+                (before,) = (each for each in level.values() if each.get("Next") == name)
+                assert asked <= known.get(before["Resource"], set(get_args(driver.Next)))
 
 
 @pytest.mark.parametrize("name", ["Generation", "Delivery"])
@@ -208,6 +226,41 @@ def test_a_machine_may_do_just_what_its_states_do(name: str) -> None:
     for action, resources in wanted.items():
         allowed = granted.get(action, [])
         assert (allowed if isinstance(allowed, list) else [allowed]) == resources
+
+
+def test_a_batchs_machine_may_do_just_what_its_states_and_its_map_do() -> None:
+    """As AWS documents it for Distributed Maps (iam-policies-eg-dist-map) and for waiting (stepfunctions-iam)."""
+    here = "${AWS::Partition}:%s:${AWS::Region}:${AWS::AccountId}"
+    states_here, events_here = (f"arn:{here % service}" for service in ("states", "events"))
+    bucket, rule = "${ImagesBucket.Arn}/batches/*", "rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
+    granted: dict[str, set[str]] = {}
+    for statement in statements("BatchRole"):
+        actions, resources = statement["Action"], statement["Resource"]
+        for action in actions if isinstance(actions, list) else [actions]:
+            for each in resources if isinstance(resources, list) else [resources]:
+                granted.setdefault(action, set()).add(each.get("Ref") or each.get("Fn::Sub") or each["Fn::GetAtt"][0])
+    seen_to_their_end = {
+        f"{states_here}:execution:${{Generation.Name}}:*",
+        f"{states_here}:execution:${{Batch.Name}}:*",
+        f"{states_here}:execution:${{Batch.Name}}/rows:*",
+    }
+    assert granted == {
+        "lambda:InvokeFunction": {"Collate", "Accept", "Deliver"},
+        "states:StartExecution": {"Generation", "Batch"},
+        "states:DescribeExecution": seen_to_their_end,
+        "states:StopExecution": seen_to_their_end,
+        "states:RedriveExecution": {f"{states_here}:execution:${{Batch.Name}}/rows:*"},
+        "events:PutEvents": {f"{events_here}:event-bus/default"},
+        **{f"events:{each}": {f"{events_here}:{rule}"} for each in ("PutTargets", "PutRule", "DescribeRule")},
+        "s3:GetObject": {f"{bucket}/index.jsonl", f"{bucket}/map/*"},
+        **{f"s3:{each}": {f"{bucket}/map/*"} for each in ("PutObject", "ListMultipartUploadParts")},
+        "s3:AbortMultipartUpload": {f"{bucket}/map/*"},
+    }
+
+
+def test_a_policy_that_is_attached_to_a_role_is_for_that_role_alone() -> None:
+    attached = [each["Properties"]["Roles"] for each in RESOURCES.values() if each["Type"] == "AWS::IAM::Policy"]
+    assert attached == [[{"Ref": "BatchRole"}]]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

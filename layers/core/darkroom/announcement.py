@@ -1,5 +1,5 @@
 """
-The end of a task as an event on EventBridge: what the webhook says, but for what only its caller may read.
+The end of a task or a batch as an event on EventBridge: what the webhook says, but for what only its caller may read.
 
 An event lies open in the execution's history, and goes to whoever in the account has a rule for it. So it carries no
 input, no signed link (but where each image lies in the bucket), and no words of gateways, which may quote a prompt.
@@ -12,9 +12,17 @@ from typing import Any
 from darkroom.task import Task
 
 #: What is said as the webhook says it, and of each attempt.
-TOLD = ("id", "model", "version", "status", "created_at", "started_at", "completed_at", "deadline", "metrics", "urls")
+TOLD = (
+    "id", "model", "version", "status", "created_at", "started_at", "completed_at", "deadline", "metrics", "urls",
+    "row",
+)  # fmt: skip
 TOLD_OF_FAILURE = ("error_code", "retryable", "may_be_billed")
 TOLD_OF_ATTEMPT = ("at", "route", "outcome", "status", "code", "price")
+#: What is said of a batch as its manifest says it: not the errors, which quote rows and gateways.
+TOLD_OF_BATCH = (
+    "tenant", "batch_id", "status", "dry_run", "source", "totalRecordCount", "processedRecordCount",
+    "successRecordCount", "errorRecordCount", "cost", "started_at", "completed_at",
+)  # fmt: skip
 #: Bytes of metadata, and the last attempts, that an event carries. A state of Step Functions holds 256 KB, as does an
 #: event; images and names are few and short by themselves (asking.OUTPUTS, catalogue.NAME_CAP).
 METADATA_CAP = 64 * 1024
@@ -34,6 +42,11 @@ def announcement(task: Task, bucket: str) -> dict[str, Any]:
     if len(json.dumps(task.metadata)) <= METADATA_CAP:  # with all but ASCII escaped, which is the longest form
         prediction["metadata"] = task.metadata
     return {"tenant": task.tenant, "bucket": bucket, "prediction": prediction}
+
+
+def of_batch(manifest: dict[str, Any], bucket: str) -> dict[str, Any]:
+    """The detail of the event of a batch that is over. bucket: the one that its results are in."""
+    return {**_chosen(manifest, TOLD_OF_BATCH), "bucket": bucket, "folder": manifest["results"]["folder"]}
 
 
 def _chosen(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
     from types_boto3_ssm import SSMClient
     from types_boto3_stepfunctions import SFNClient
 
@@ -40,6 +41,11 @@ def s3() -> "S3Client":
     # Signature version 4 with the region's own address: presigned links of the older kind are refused in newer regions.
     links = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
     return boto3.client("s3", config=_CONFIG.merge(links))
+
+
+@cache
+def sqs() -> "SQSClient":
+    return boto3.client("sqs", config=_CONFIG)
 
 
 @cache

@@ -29,6 +29,8 @@ NAME = r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*(:[\w.-]+)?"
 NAME_CAP = 256
 #: How a gateway wants its key, unless it says otherwise.
 AUTH = "Authorization: Bearer {key}"
+#: Rows of batches that may be under way at a gateway at once, unless it says otherwise; and the most that it can say.
+CONCURRENCY, MOST_AT_ONCE = 10, 1000
 
 Path = tuple[str | int, ...]
 
@@ -94,7 +96,7 @@ class _Slip(Exception):
 
 
 def _gateway(entry: Any, path: Path) -> Gateway:
-    found = _table(entry, path, url=str, dialects=dict, auth=(str, AUTH))
+    found = _table(entry, path, url=str, dialects=dict, auth=(str, AUTH), concurrency=(int, CONCURRENCY))
     name = str(path[-1])
     _demand(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name), "a gateway's name is of a-z, 0-9 and -", path)
     plain = re.fullmatch(r"https://\w[\w.-]*(:(443|8443))?", found["url"], re.ASCII)
@@ -112,7 +114,9 @@ def _gateway(entry: Any, path: Path) -> Gateway:
             "a dialect's path is empty, or starts with / and does not end with it",
             here,
         )
-    return Gateway(name, found["url"], found["auth"], found["dialects"])
+    concurrency = found["concurrency"]
+    _demand(1 <= concurrency <= MOST_AT_ONCE, f"concurrency must be 1 to {MOST_AT_ONCE}", (*path, "concurrency"))
+    return Gateway(name, found["url"], found["auth"], found["dialects"], concurrency)
 
 
 def _vocabulary(entry: Any, path: Path) -> Vocabulary:

@@ -13,7 +13,7 @@ import re
 import tempfile
 import warnings
 from dataclasses import asdict
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image as Picture
 
@@ -75,7 +75,7 @@ def _collect(task: Task) -> tuple[tuple[Image, ...], tuple[str, ...], tuple[str,
 
 
 def _put_record(task: Task, images: tuple[Image, ...]) -> None:
-    """Beside a task's images goes `task.json`: how they came to be, in a form that outlives the table."""
+    """Beside a task's images goes a record of how they came to be, in a form that outlives the table."""
     told = ("task_id", "model", "route", "ticket", "metadata", "created", "submitted", "answered")
     document = {name: getattr(task, name) for name in told} | {
         "input": json.loads(task.input),
@@ -83,7 +83,7 @@ def _put_record(task: Task, images: tuple[Image, ...]) -> None:
     }
     record = json.dumps(document, ensure_ascii=False, indent=2).encode()
     gallery.put(
-        gallery.key(task.task_id, "task.json"),
+        gallery.record(task),
         io.BytesIO(record),
         content_type="application/json",
         sha256=hashlib.sha256(record).digest(),
@@ -106,9 +106,9 @@ def _store(task: Task, index: int, output: str, remaining: float) -> Image:
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256")
         content_type, extension, dimensions = _look_at(file, size)
-        key = gallery.key(task.task_id, f"{index}-{sha256.hexdigest()[:16]}.{extension}")
         file.seek(0)
-        gallery.put(key, file, content_type=content_type, sha256=sha256.digest(), inert=dimensions is None)
+        said: dict[str, Any] = {"content_type": content_type, "sha256": sha256.digest(), "inert": dimensions is None}
+        key = gallery.put_image(task, index, extension, file, **said)
     width, height = dimensions or (None, None)
     return Image(key, content_type, size, sha256.hexdigest(), dimensions is not None, width, height)
 

@@ -1,18 +1,22 @@
 """
-Telling a receiver how a task ended: one attempt, its record, and when to try again.
+Telling a receiver how a task or a batch ended: one attempt, its record, and when to try again.
 
-A receiver has been told when it answers 2xx. It is told at least once, under one id, with the same body each time.
+A receiver has been told when it answers 2xx. It is told at least once, under one id, with the same body each time. Of a
+task's attempts the record is kept on the task; of a batch's, in the log.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom import aws, clock, driver, http, keys, metrics, store, webhooks
+from darkroom import aws, batches, clock, driver, http, keys, metrics, settings, store, streams, webhooks
 from darkroom.errors import DarkroomError, ForbiddenAddress, NoReply, NotSent
 from darkroom.metrics import Fact
 from darkroom.task import Delivery, Task
-from darkroom.wire import Reply
+from darkroom.wire import Reply, Request
 
 #: Seconds between the attempts; after the last the news is given up. Standard Webhooks' suggestion, up to its 10 hours.
 PAUSES_S = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600)
@@ -26,6 +30,27 @@ GONE = 410
 logger = Logger(child=True)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """
+    What became of one attempt.
+
+    record: {"at", "status" or "error", "ms"}. reply: if there was one. unwanted: there is no use in another.
+    """
+
+    record: dict[str, Any]
+    reply: Reply | None
+    unwanted: bool
+
+    @property
+    def taken(self) -> bool:
+        return self.reply is not None and self.reply.ok
+
+    def pause(self, tried: int) -> int | None:
+        """Seconds until the next attempt, after `tried` others before this one; None: there is none."""
+        return None if self.taken or self.unwanted or tried >= len(PAUSES_S) else _pause(PAUSES_S[tried], self.reply)
+
+
 def attempt(task: Task) -> int | None:
     """
     Tell the receiver of an ended task, if it still has to be told.
@@ -34,12 +59,50 @@ def attempt(task: Task) -> int | None:
     """
     if task.delivery is not Delivery.PENDING or task.webhook is None:
         return None
-    started, nonce = clock.now(), clock.nonce()
-    record: dict[str, Any] = {"at": started, "round": task.round}
+    nonce, tried = clock.nonce(), task.rounds.count(task.round)
+    made = _attempt(task.tenant, partial(webhooks.request, task), task_id=task.task_id)
+    record, pause = {**made.record, "round": task.round}, made.pause(tried)
+    if made.taken:
+        written = store.delivered(task, record, nonce)
+    elif pause is None:
+        if written := store.give_up(task, record, nonce):
+            metrics.count(Fact.WEBHOOK_GIVEN_UP)
+    else:
+        written = store.undelivered(task, record, clock.now() + pause * 1000 + driver.GRACE_MS, nonce)
+    if written is None:
+        store.overtaken(task, record, nonce)
+        return None
+    return pause
+
+
+def attempt_of_batch(files: str, tried: int) -> int | None:
+    """
+    Tell the receiver of a batch that is over, if its defaults name one, after `tried` other attempts.
+
+    files: where the batch's own files lie. Returns the seconds until it should be told again, or None if that is over.
+    """
+    batch = batches.load(files)
+    if not (receiver := batch.defaults.get("webhook")):
+        return None
+    manifest = b"".join(streams.chunks(settings.images_bucket(), f"{batch.folder}manifest.json"))
+    made = _attempt(batch.tenant, partial(webhooks.request_of_batch, receiver, manifest), batch_id=batch.id)
+    pause = made.pause(tried)
+    if pause is None and not made.taken:
+        metrics.count(Fact.WEBHOOK_GIVEN_UP)
+    return pause
+
+
+def _attempt(tenant: str, prepare: Callable[[tuple[str, ...], int], Request], **whose: str) -> Attempt:
+    """
+    One attempt with what `prepare` makes of the tenant's secrets and the moment (ms).
+
+    whose: the task or the batch, for the log.
+    """
+    started = clock.now()
+    record: dict[str, Any] = {"at": started}
     reply, unwanted, reason = None, False, ""
     try:
-        request = webhooks.request(task, keys.webhook_secrets(task.tenant), started)
-        reply = http.send(request, deadline=ATTEMPT_S, cap=64_000, cut=True)
+        reply = http.send(prepare(keys.webhook_secrets(tenant), started), deadline=ATTEMPT_S, cap=64_000, cut=True)
         record["status"] = reply.status
         unwanted = reply.status == GONE
     except Exception as error:  # whatever it is: until an attempt is on record, the end is announced again and again
@@ -48,20 +111,8 @@ def attempt(task: Task) -> int | None:
         reason = str(error) if isinstance(error, DarkroomError) else type(error).__name__
         unwanted = isinstance(error, ForbiddenAddress)
     record["ms"] = clock.now() - started
-    logger.info("webhook attempted", extra={"task_id": task.task_id, "reason": reason, **record})
-    tried, pause = task.rounds.count(task.round), None
-    if reply and reply.ok:
-        written = store.delivered(task, record, nonce)
-    elif unwanted or tried >= len(PAUSES_S):
-        if written := store.give_up(task, record, nonce):
-            metrics.count(Fact.WEBHOOK_GIVEN_UP)
-    else:
-        pause = _pause(PAUSES_S[tried], reply)
-        written = store.undelivered(task, record, clock.now() + pause * 1000 + driver.GRACE_MS, nonce)
-    if written is None:
-        store.overtaken(task, record, nonce)
-        return None
-    return pause
+    logger.info("webhook attempted", extra={**whose, "reason": reason, **record})
+    return Attempt(record, reply, unwanted)
 
 
 def _pause(usual: int, reply: Reply | None) -> int:

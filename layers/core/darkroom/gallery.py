@@ -2,15 +2,17 @@
 
 import base64
 import hashlib
+import hmac
 import io
 import re
 from dataclasses import dataclass
-from typing import IO, TypedDict
+from typing import IO, Any, TypedDict
 
 from botocore.exceptions import ClientError
 
-from darkroom import aws, settings
+from darkroom import aws, filing, settings
 from darkroom.errors import NotFound
+from darkroom.task import Task
 
 #: Bytes that fit through a function's response (6 MB of JSON with the picture in base64); the rest goes by redirect.
 INLINE_CAP = 4_400_000
@@ -43,8 +45,15 @@ class File:
 
 
 def key(task_id: str, name: str) -> str:
-    """Where a task's file lies."""
+    """Where a task's file lies, unless it is a row of a batch."""
     return f"images/{task_id}/{name}"
+
+
+def record(task: Task) -> str:
+    """Where the record of a task lies."""
+    if task.row:
+        return f"{task.row['folder']}records/{filing.safe(task.row['custom_id'])}.json"
+    return key(task.task_id, "task.json")
 
 
 def upload(tenant: str, file_id: str) -> Place:
@@ -58,12 +67,50 @@ def label(tenant: str, file_id: str) -> Place:
     return {**place, "Key": f"{place['Key']}/label.json"}
 
 
-def put(name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool = False) -> None:
+def put_image(
+    task: Task, index: int, extension: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool
+) -> str:
+    """
+    Store a task's image; its key. Its bytes determine the key, so that whatever is named anywhere stays as it is.
+
+    A picture of a row has a name that people can use: the row's, and a number. If other bytes lie there already (a
+    second look at the gateway brought another file), theirs is added.
+    """
+    said: dict[str, Any] = {"content_type": content_type, "sha256": sha256, "inert": inert}
+    mark = sha256.hex()[:16]
+    if not task.row:
+        name = key(task.task_id, f"{index}-{mark}.{extension}")
+        put(name, file, **said)
+        return name
+    stem = f"{task.row['folder']}images/{filing.safe(task.row['custom_id'])}-{index}"
+    name = f"{stem}.{extension}"
+    try:
+        put(name, file, new=True, **said)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise
+        if not _lies_there(name, sha256):
+            name = f"{stem}-{mark}.{extension}"
+            file.seek(0)
+            put(name, file, **said)
+    return name
+
+
+def _lies_there(name: str, sha256: bytes) -> bool:
+    """Whether what lies under a key has these bytes."""
+    there = aws.s3().head_object(Bucket=settings.images_bucket(), Key=name, ChecksumMode="ENABLED")
+    return hmac.compare_digest(there.get("ChecksumSHA256", ""), _base64(sha256))
+
+
+def put(
+    name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: bool = False, new: bool = False
+) -> None:
     """
     Store `file` under the key `name`. S3 checks the bytes against `sha256`; repeating changes nothing.
 
-    inert: browsers shall keep it, not show it.
+    inert: browsers shall keep it, not show it. new: nothing may be there yet, or S3 says PreconditionFailed.
     """
+    condition: dict[str, Any] = {"IfNoneMatch": "*"} if new else {}
     aws.s3().put_object(
         Bucket=settings.images_bucket(),
         Key=name,
@@ -71,7 +118,9 @@ def put(name: str, file: IO[bytes], *, content_type: str, sha256: bytes, inert: 
         ContentType=content_type,
         ContentDisposition="attachment" if inert else "inline",
         CacheControl="private, max-age=31536000, immutable",
-        ChecksumSHA256=base64.b64encode(sha256).decode(),
+        ChecksumAlgorithm="SHA256",
+        ChecksumSHA256=_base64(sha256),
+        **condition,
     )
 
 
@@ -130,3 +179,8 @@ def get(name: str) -> File:
             return File(stored["ContentType"], stored["ContentDisposition"], body.read(), None)
     link = aws.s3().generate_presigned_url("get_object", Params=place, ExpiresIn=PRESIGNED_S)
     return File(stored["ContentType"], stored["ContentDisposition"], None, link)
+
+
+def _base64(digest: bytes) -> str:
+    """As S3 tells checksums."""
+    return base64.b64encode(digest).decode()

@@ -29,12 +29,16 @@ _UPLOADED = re.compile(rf"https?://[^/?#]+/v1/files/(?P<id>{gallery.UPLOAD.patte
 _PROMPT = "prompt"
 
 
-def faults(model_input: Mapping[str, Any], tenant: str) -> list[dict[str, str]]:
-    """What is wrong with an input's references: what is not there, or not this tenant's; as {"field", "message"}."""
+def faults(model_input: Mapping[str, Any], tenant: str, *, look: bool = True) -> list[dict[str, str]]:
+    """
+    What is wrong with an input's references: what is not this tenant's, or not there; as {"field", "message"}.
+
+    look: whether to ask S3 what is there. Whose it is can be told without.
+    """
     said = {(name, each) for name, value in model_input.items() if name != _PROMPT for each in _references(value)}
     if len(said) > REFERENCES:
         return [{"field": "input", "message": f"refers to {len(said)} files kept here; {REFERENCES} are the most"}]
-    found = ((name, _fault(reference, tenant)) for name, reference in sorted(said))
+    found = ((name, _fault(reference, tenant, look=look)) for name, reference in sorted(said))
     return [{"field": f"input.{name}", "message": fault} for name, fault in found if fault]
 
 
@@ -67,10 +71,12 @@ def _linked(value: Any, tenant: str) -> Any:
             return value
 
 
-def _fault(reference: str, tenant: str) -> str | None:
+def _fault(reference: str, tenant: str, *, look: bool) -> str | None:
     place = _place(reference, tenant)
     if place is None:
         return f"only files of your own in the inbox can be referred to: {_SCHEME}{settings.inbox_bucket()}/{tenant}/…"
+    if not look:
+        return None
     try:
         aws.s3().head_object(**place)
     except ClientError as error:

@@ -61,7 +61,8 @@ def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
     posted = posting.post(task, until=until)
     match posted.status:
         case Status.ACCEPTED:
-            return "wait", _until(posted.deadline, posting.pause(posted) or schedule.backoff(step.turn + 1))
+            pause = posting.pause(posted) or schedule.backoff(step.turn + 1, patient=posted.patient)
+            return "wait", _until(posted.deadline, pause)
         case Status.SUBMITTING:
             return _wait_for_the_claim(posted)
         case Status.RUNNING if dialects.queue(dialect_of(posted.route or "")) is None:

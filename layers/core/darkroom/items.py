@@ -110,6 +110,12 @@ def serialized(values: dict[str, Any]) -> dict[str, Any]:
     return {name: serialize(str(value) if isinstance(value, str) else value) for name, value in values.items()}
 
 
+def deserialized(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as they were, from what DynamoDB gives."""
+    deserialize = TypeDeserializer().deserialize
+    return {name: _plain(deserialize(value)) for name, value in item.items()}
+
+
 def to_item(task: Task) -> dict[str, Any]:
     """The attributes of a task."""
     item = dataclasses.asdict(task) | {"metadata": json.dumps(task.metadata, ensure_ascii=False)}
@@ -123,8 +129,7 @@ def to_item(task: Task) -> dict[str, Any]:
 
 def from_item(item: dict[str, Any]) -> Task:
     """A task from its item, as DynamoDB gives it; attributes and members of later versions are passed over."""
-    deserialize = TypeDeserializer().deserialize
-    values = {name: _plain(deserialize(value)) for name, value in _known(Task, item).items()}
+    values = deserialized(_known(Task, item))
     values["status"] = Status(values["status"])
     values["delivery"] = Delivery(values["delivery"])
     values["metadata"] = json.loads(values["metadata"])

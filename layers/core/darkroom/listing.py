@@ -3,6 +3,8 @@ A tenant's tasks, the newest first, a page at a time.
 
 The index by tenant has four shards, each in order of creation; a page merges them. A cursor says how far each has been
 read, so that nothing is shown twice or left out, however many tasks were made in one millisecond or come meanwhile.
+
+Besides, several tasks by their names.
 """
 
 import base64
@@ -109,6 +111,22 @@ def page(tenant: str, wanted: Wanted, show: Callable[[Task], Prediction]) -> tup
     return shown, _encoded(places, wanted) if more else ""
 
 
+def named(task_ids: list[str]) -> dict[str, Task]:
+    """
+    Tasks by their ids, up to 100; those that are not there are left out.
+
+    What DynamoDB leaves for later is asked for again, as long as some come each time. Raises Unavailable.
+    """
+    found, left = dict[str, Task](), task_ids
+    while left:
+        asked = len(left)
+        some, left = _get(left)
+        if len(left) == asked:
+            raise Unavailable("The tasks cannot be read now. Try again soon.")
+        found |= some
+    return found
+
+
 def _size(prediction: Prediction) -> int:
     """Bytes in a function's response, which is JSON that holds the document as a text."""
     return len(json.dumps(json.dumps(prediction, ensure_ascii=False), ensure_ascii=False).encode())
@@ -146,19 +164,24 @@ def _read(entries: list[tuple[int, Place]]) -> Iterator[tuple[tuple[int, Place],
     Each of the entries with its task, or without one if it has been deleted meanwhile, up to the first that DynamoDB
     does not give now.
     """
-    table = settings.tasks_table()
     for start in range(0, len(entries), CHUNK):
         chunk = entries[start : start + CHUNK]
-        keys = [{"task_id": {"S": place[1]}} for _, place in chunk]
-        reply = aws.dynamodb().batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
-        tasks = {item["task_id"]["S"]: items.from_item(item) for item in reply["Responses"].get(table, [])}
-        left = reply.get("UnprocessedKeys", {})
-        held_back = {key["task_id"]["S"] for key in left[table]["Keys"]} if table in left else set()
+        tasks, held_back = _get([place[1] for _, place in chunk])
         for entry in chunk:
             task_id = entry[1][1]
             if task_id in held_back:
                 return
             yield entry, tasks.get(task_id)
+
+
+def _get(task_ids: list[str]) -> tuple[dict[str, Task], list[str]]:
+    """Those of up to 100 tasks that are there, by their ids, and the ids that DynamoDB does not look up now."""
+    table = settings.tasks_table()
+    keys = [{"task_id": {"S": task_id}} for task_id in task_ids]
+    reply = aws.dynamodb().batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
+    tasks = {item["task_id"]["S"]: items.from_item(item) for item in reply["Responses"].get(table, [])}
+    left = reply.get("UnprocessedKeys", {})
+    return tasks, [key["task_id"]["S"] for key in left[table]["Keys"]] if table in left else []
 
 
 def _encoded(places: dict[int, Place], wanted: Wanted) -> str:

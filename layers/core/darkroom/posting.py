@@ -76,7 +76,7 @@ def post(task: Task, *, until: int) -> Task:
             return _give_up(task, str(error))
         if not possible:
             return _remark(task)
-        way, pause = routing.turn(possible, task.attempts, clock.now())
+        way, pause = routing.turn(possible, task.attempts, clock.now(), patient=task.patient)
         if way is None and pause is None:
             return _give_up(task, task.attempts[-1]["detail"])
         if way is None or not _time_for(way, until):
@@ -109,7 +109,7 @@ def payable(ways: Iterable[Way]) -> list[Way]:
 
 def pause(task: Task) -> int | None:
     """Seconds until a task that nobody has accepted may be posted again; None where no gateway has a key."""
-    return routing.turn(ways(task), task.attempts, clock.now())[1]
+    return routing.turn(ways(task), task.attempts, clock.now(), patient=task.patient)[1]
 
 
 def recover(task: Task) -> Task | None:

@@ -54,7 +54,9 @@ def _ours(task: Task, origin: str, link_key: str) -> News:
     failure = task.failure if task.status.terminal else None
     model, _, version = task.model.partition(":")
     address = f"{origin}/v1/predictions/{task.task_id}"
-    urls = [links.link(origin, link_key, task.task_id, image.name) for image in task.images]
+    # The pictures of a row lie in its batch's folder, so it takes their keys to find them.
+    names = [image.key if task.row else image.name for image in task.images]
+    urls = [links.link(origin, link_key, task.task_id, name) for name in names]
     news: News = {
         "id": task.task_id,
         "model": model,
@@ -79,6 +81,8 @@ def _ours(task: Task, origin: str, link_key: str) -> News:
         news["error_code"] = failure.code
         news["retryable"] = failure.retryable
         news["may_be_billed"] = failure.may_be_billed
+    if task.row:
+        news["row"] = {"batch_id": task.row["batch_id"], "custom_id": task.row["custom_id"]}
     if task.missing:
         news["missing"] = list(task.missing)
     if task.images:

@@ -46,11 +46,12 @@ def _shown(way: Way, model: Model, model_input: Mapping[str, Any], *, ready: boo
         "route": way.route.name,
         "ready": ready,
         "request": {"method": request.method, "url": request.url, "body": json.loads(request.body)},
-        "price": _price(way, model, model_input),
+        "price": price_of(way, model, model_input),
     }
 
 
-def _price(way: Way, model: Model, model_input: Mapping[str, Any]) -> Price | None:
+def price_of(way: Way, model: Model, model_input: Mapping[str, Any]) -> Price | None:
+    """What an input costs on one of its ways; None where nobody knows what an image costs there."""
     if (image := way.route.price) is None:
         return None
     words = way.route.vocabulary

@@ -13,13 +13,15 @@ class Gateway:
     A service that we pay.
 
     url: scheme and host. auth: the header that carries the key, `Name: value` with {key} in the value. dialects: by
-    name, the path that the dialect's own paths follow upon.
+    name, the path that the dialect's own paths follow upon. concurrency: rows of batches that may be under way there at
+    once.
     """
 
     name: str
     url: str
     auth: str
     dialects: Mapping[str, str]
+    concurrency: int = 10
 
     def credentials(self, key: str) -> dict[str, str]:
         """The header that says who we are."""

@@ -67,7 +67,9 @@ def asked(model: Model, model_input: Mapping[str, Any], route: str) -> int | Non
     return number if type(number) is int else None
 
 
-def turn(ways: Sequence[Way], attempts: Sequence[Mapping[str, Any]], now: int) -> tuple[Way | None, int | None]:
+def turn(
+    ways: Sequence[Way], attempts: Sequence[Mapping[str, Any]], now: int, *, patient: bool = False
+) -> tuple[Way | None, int | None]:
     """
     Whose turn it is now (ms); or nobody's, and in how many seconds somebody's will be; or nobody's, ever (None).
 
@@ -82,7 +84,7 @@ def turn(ways: Sequence[Way], attempts: Sequence[Mapping[str, Any]], now: int) -
     if not willing:
         return None, None
     made = [attempt for attempt in attempts if attempt["route"] in {way.route.name for way in ways}]
-    pause_over: int = made[-1]["at"] + 1000 * schedule.backoff(len(made) - len(ways) + 1)
+    pause_over: int = made[-1]["at"] + 1000 * schedule.backoff(len(made) - len(ways) + 1, patient=patient)
 
     def ready(way: Way) -> int:
         own = last[way.route.name]

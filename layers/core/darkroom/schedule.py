@@ -1,8 +1,13 @@
-"""When to ask next. All waits are whole seconds: a Wait state knows no others."""
+"""When to ask next, and until when. All waits are whole seconds: a Wait state knows no others."""
 
 import itertools
 import math
 from collections.abc import Mapping
+
+#: How long a task may take before it is given up, s.
+DEADLINE_S = 30 * 60
+#: How long a row of a batch waits for a gateway to take it, s; only then its time to be made begins.
+PATIENCE_S = 24 * 60 * 60
 
 #: The longest pause between two questions, s: past it a caller would notice.
 LONGEST = 30
@@ -38,9 +43,12 @@ def in_doubt(elapsed: float, times: int, seconds: int) -> int:
     return max(SHORTEST_IN_DOUBT, min(following(elapsed), seconds // times))
 
 
-def backoff(tries: int) -> int:
-    """Seconds until a request that no gateway took, in `tries` tries, is tried again."""
-    return min(60, 1 << min(tries, 6))
+def backoff(tries: int, *, patient: bool = False) -> int:
+    """
+    Seconds until a request that no gateway took, in `tries` tries, is tried again. Who is patient has a day for it, and
+    every try leaves a line on the task, which holds some hundreds.
+    """
+    return min(480 if patient else 60, 1 << min(tries, 9))
 
 
 def bin_of(seconds: float) -> int:

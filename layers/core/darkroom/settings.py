@@ -26,12 +26,17 @@ def timings_table() -> str:
     return _read("TIMINGS_TABLE")
 
 
+def batches_table() -> str:
+    """How far each batch has come, and how busy batches keep each gateway."""
+    return _read("BATCHES_TABLE")
+
+
 def images_bucket() -> str:
     return _read("IMAGES_BUCKET")
 
 
 def inbox_bucket() -> str:
-    """Where callers put the pictures that go into a request."""
+    """Where callers put files of orders, and the pictures that go into them."""
     return _read("INBOX_BUCKET")
 
 
@@ -43,6 +48,16 @@ def generation_machine() -> str:
 def delivery_machine() -> str:
     """The ARN of statemachines/delivery.asl.yaml."""
     return _read("DELIVERY_MACHINE")
+
+
+def batch_machine() -> str:
+    """The ARN of statemachines/batch.asl.yaml."""
+    return _read("BATCH_MACHINE")
+
+
+def intake_queue() -> str:
+    """The URL of the queue of files that were dropped into the inbox."""
+    return _read("INTAKE_QUEUE")
 
 
 def task_retention_days() -> int:

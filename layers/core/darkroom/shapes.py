@@ -62,8 +62,15 @@ class StoredImage(TypedDict):
     verified: bool
 
 
+class Row(TypedDict):
+    """Which row of which batch."""
+
+    batch_id: str
+    custom_id: str
+
+
 class News(TypedDict):
-    """A prediction but for what its caller sent."""
+    """A prediction but for what its caller sent. row: of a batch, if it is one."""
 
     id: str
     model: str
@@ -86,6 +93,7 @@ class News(TypedDict):
     may_be_billed: NotRequired[bool]
     missing: NotRequired[list[str]]
     images: NotRequired[list[StoredImage]]
+    row: NotRequired[Row]
 
 
 class Prediction(News):

@@ -11,7 +11,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
 
-from darkroom import aws, clock, items, settings
+from darkroom import aws, clock, items, schedule, settings
 from darkroom.answer import Failed, Finished
 from darkroom.errors import Failure, NotFound
 from darkroom.task import Delivery, Status, Task
@@ -21,6 +21,8 @@ DUE_SHARDS = 8
 TENANT_SHARDS = 4
 #: Characters that are kept of a gateway's words.
 MESSAGE_CAP = 2000
+#: Days for which a batch may still be made when the first of its rows has ended: its results are read from them all.
+BATCH_DAYS = 30
 #: The layout of an item. Later versions add attributes, and never change the meaning of one.
 VERSION = 1
 
@@ -66,13 +68,14 @@ def claim(task: Task, nonce: str, route: str, lease: int, due: int) -> Task | No
 
 
 def keep_ticket(task: Task, ticket: str, attempt: dict[str, Any]) -> Task | None:
-    """submitting → running: the gateway has accepted the request of this claim."""
-    return items.change(
-        task,
-        _claimed(task),
-        {"status": Status.RUNNING, "ticket": ticket, "submitted": clock.now()},
-        append={"attempts": attempt},
-    )
+    """
+    submitting → running: the gateway has accepted the request of this claim. What was patient until then has its time
+    from now on.
+    """
+    now = clock.now()
+    put = {"status": Status.RUNNING, "ticket": ticket, "submitted": now}
+    put |= {"deadline": now + schedule.DEADLINE_S * 1000} if task.patient else {}
+    return items.change(task, _claimed(task), put, append={"attempts": attempt})
 
 
 def release(task: Task, attempt: dict[str, Any]) -> Task | None:
@@ -149,7 +152,7 @@ def end(task: Task, ended: Task) -> Task | None:
 def settle(task: Task) -> Task | None:
     """An ended task, with nobody to tell of it, has been announced. None: it was settled before, or is not over."""
     untold = Attr("completed").exists() & Attr("delivery").eq(Delivery.NONE) & Attr("due").exists()
-    return items.change(task, untold, {"expires": _expiry()}, drop=("due", "due_shard"))
+    return items.change(task, untold, {"expires": _expiry(task)}, drop=("due", "due_shard"))
 
 
 def ask_to_cancel(task: Task) -> Task | None:
@@ -274,10 +277,11 @@ def _pending(task: Task) -> ConditionBase:
 
 
 def _told(task: Task, condition: ConditionBase, delivery: Delivery, attempt: dict[str, Any], nonce: str) -> Task | None:
-    put = {"delivery": delivery, "expires": _expiry()}
+    put = {"delivery": delivery, "expires": _expiry(task)}
     return items.change(task, condition, put, append={"deliveries": attempt}, drop=("due", "due_shard"), once=nonce)
 
 
-def _expiry() -> int:
+def _expiry(task: Task) -> int:
     """When DynamoDB may delete an item that ends now: its TTL counts seconds, not milliseconds."""
-    return clock.now() // 1000 + settings.task_retention_days() * 86_400
+    days = settings.task_retention_days() + (BATCH_DAYS if task.row else 0)
+    return clock.now() // 1000 + days * 86_400

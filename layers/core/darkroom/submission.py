@@ -9,6 +9,8 @@ What could not be posted yet is posted by the driver.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -30,14 +32,12 @@ from darkroom import (
     task,
     timings,
 )
+from darkroom.answer import Failed
 from darkroom.errors import BodyTooLarge, ForbiddenAddress, InvalidOrder, KeyReused, NotFound, PerhapsRecorded, Rejected
 from darkroom.order import BODY_CAP, Order
 from darkroom.route import Model
 from darkroom.routing import Way
-from darkroom.task import Task
-
-#: How long a task may take before it is given up, s.
-DEADLINE_S = 30 * 60
+from darkroom.task import Status, Task
 
 logger = Logger(child=True)
 
@@ -64,8 +64,8 @@ def submit(
         return there, True
     wanted = catalogue.catalogue().model(model)
     ways = examined(order, wanted, tenant)
-    wait = min(_first_visit(wanted, ways), cancel_after or DEADLINE_S)
-    recorded, replayed = _record(order, model, tenant, key, wait, cancel_after)
+    wait = min(_first_visit(wanted, ways), cancel_after or schedule.DEADLINE_S)
+    recorded, replayed = record(order, model, tenant, key, wait=wait, cancel_after=cancel_after)
     if replayed:
         return recorded, True
     try:
@@ -102,17 +102,24 @@ def _digest(order: Order, model: str) -> str:
     return task.digest(model, order.model_dump(exclude_defaults=True, exclude={"version"}))
 
 
-def examined(order: Order, model: Model, tenant: str) -> tuple[Way, ...]:
-    """How an order can be made, best first. Raises InvalidOrder with all that is wrong with it."""
+def examined(
+    order: Order, model: Model, tenant: str, *, look: bool = True, examine: Callable[[str], None] = http.examine
+) -> tuple[Way, ...]:
+    """
+    How an order can be made, best first. Raises InvalidOrder with all that is wrong with it.
+
+    look: whether to see if what it refers to is in the inbox. examine: raises ForbiddenAddress for a webhook's address
+    that is none.
+    """
     ways, faults = tuple[Way, ...](), list[dict[str, str]]()
     try:
         ways = routing.ways(model, order.input)
     except InvalidOrder as error:
         faults += error.faults
-    faults += inbox.faults(order.input, tenant)
+    faults += inbox.faults(order.input, tenant, look=look)
     try:
         if order.webhook:
-            http.examine(order.webhook)
+            examine(order.webhook)
     except ForbiddenAddress as error:
         faults.append({"field": "webhook", "message": str(error)})
     if faults:
@@ -129,9 +136,24 @@ def _first_visit(model: Model, ways: tuple[Way, ...]) -> int:
     return schedule.first(timings.seconds(model, first.route.name)) if dialects.queue(first.route.dialect) else 0
 
 
-def _record(
-    order: Order, model: str, tenant: str, key: str | None, wait: int, cancel_after: int | None
+def record(
+    order: Order,
+    model: str,
+    tenant: str,
+    key: str | None,
+    *,
+    wait: int = 0,
+    cancel_after: int | None = None,
+    row: dict[str, str] | None = None,
+    word: Failed | None = None,
 ) -> tuple[Task, bool]:
+    """
+    The first step: the task, and whether it was there already.
+
+    wait: seconds until its driver's first visit. row: as in Task, if it is one. word: the last that there is to say of
+    it, if nobody has to be asked.
+    Raises KeyReused, BodyTooLarge: nothing was recorded; PerhapsRecorded: nobody knows.
+    """
     now = clock.now()
     nonce = clock.nonce()
     model_input = json.dumps(order.input, ensure_ascii=False)
@@ -144,13 +166,17 @@ def _record(
         input=model_input,
         digest=_digest(order, model),
         created=now,
-        deadline=now + (cancel_after or DEADLINE_S) * 1000,
+        deadline=now + (cancel_after or (schedule.PATIENCE_S if row else schedule.DEADLINE_S)) * 1000,
         cancel_after=cancel_after,
         due=now + wait * 1000 + driver.GRACE_MS,
         webhook=order.webhook if order.wants_the_end else None,
         metadata=order.metadata,
         nonce=nonce,
+        row=row,
     )
+    if word:
+        failure = store.failure(word, accepted=False)
+        new = replace(new, status=Status.COLLECTING, answered=now, failure=failure)
     try:
         there = _same(store.create(new), new.digest)
     except (ClientError, BotoCoreError) as error:

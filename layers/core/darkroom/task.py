@@ -73,6 +73,7 @@ class Task:
     digest: of the whole request; tells a repeated request from another one under the same idempotency key.
     cancel_after: seconds from its creation after which its caller does not want it any more, if that is its deadline.
     lease: until when the holder of the claim (`nonce`) may still be posting.
+    row: {"batch_id", "custom_id", "folder"} of a task that is a row of a batch: whose it is, and where its results go.
     attempts: what became of each POST (posting.py); at most one of them may have been accepted.
     doubt: a last word that is not believed yet: {"code", "since", "times"}, as it was said in a row.
     late: drivers that have come to this task after its deadline.
@@ -96,6 +97,7 @@ class Task:
     generation: int = 1
     webhook: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, str] | None = None
     cancel: bool = False
     cancel_after: int | None = None
     nonce: str | None = None
@@ -117,6 +119,11 @@ class Task:
     deliveries: tuple[dict[str, Any], ...] = ()
     round: int = 0
     news: str | None = None
+
+    @property
+    def patient(self) -> bool:
+        """Whether its caller would rather wait a day than have it fail because gateways are busy."""
+        return self.row is not None
 
     @property
     def rounds(self) -> tuple[int, ...]:

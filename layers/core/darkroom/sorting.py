@@ -1,0 +1,142 @@
+"""
+The rows of one file, judged one after the other: which can be made, where they go first, and what that would cost.
+
+A row is judged by all that can be told without asking anybody: whether a picture that it refers to is there is seen
+when its turn comes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from darkroom import batches, catalogue, http, posting, rehearsal, rows, submission
+from darkroom.batches import Batch, Stored
+from darkroom.errors import BodyTooLarge, CallerError, ForbiddenAddress, InvalidOrder
+from darkroom.order import BODY_CAP
+from darkroom.route import Gateway
+from darkroom.rows import Defaults
+from darkroom.sheets import Fault, Line
+from darkroom.streams import Upload
+
+#: Hosts of webhooks that are looked up for one file: each may take seconds. Whoever posts to one looks it up again, and
+#: goes only where it may.
+HOSTS_CAP = 20
+#: Characters of what is wrong with a row.
+MESSAGE_CAP = 1000
+#: Models that are remembered from row to row.
+MODELS_CAP = 256
+
+
+class Sorter:
+    """
+    Writes good rows to `good`, where each stands there to `index`, and bad ones to `bad`.
+
+    errors: the first bad rows, as a manifest shows them.
+    """
+
+    def __init__(self, batch: Batch, defaults: Defaults, good: Upload, index: Upload, bad: Upload) -> None:
+        self.errors = list[dict[str, Any]]()
+        self._batch, self._defaults = batch, defaults
+        self._good, self._index, self._bad = good, index, bad
+        self._rows = self._refused = self._unpriced = 0
+        self._total = 0.0
+        self._inherited = len(_written(batch.defaults))
+        self._seen = set[bytes]()
+        self._limits = dict[str, int]()
+        self._hosts = dict[str, str | None]()
+        self._model = lru_cache(MODELS_CAP)(catalogue.catalogue().model)
+        self._known = lru_cache(MODELS_CAP)(batches.known)
+
+    def sort(self, line: Line) -> None:
+        custom_id = rows.custom_id(line.document, line.number)
+        if line.fault:
+            self._refuse(line, custom_id, line.fault)
+            return
+        if self._repeated(custom_id):
+            self._refuse(line, custom_id, Fault("duplicate_custom_id", "An earlier line has this custom_id."))
+            return
+        try:
+            gateway = self._judge(line)
+        except CallerError as error:
+            self._refuse(line, custom_id, Fault(error.code, _said(error)[:MESSAGE_CAP]))
+            return
+        self._limits[gateway.name] = gateway.concurrency
+        stored = Stored(line=line.number, custom_id=custom_id, gateway=gateway.name, document=line.document)
+        written = _written(stored)
+        place = {"line": line.number, "offset": self._good.position, "length": len(written)}
+        self._good.write(written)
+        self._index.write(_written(place))
+        self._rows += 1
+
+    def found(self) -> Batch:
+        """The batch, with what its rows have turned out to be."""
+        nothing_known = self._rows > 0 and self._unpriced == self._rows
+        return replace(
+            self._batch,
+            rows=self._rows,
+            bad=self._refused,
+            limits=self._limits,
+            price={
+                "currency": "USD",
+                "total": None if nothing_known else round(self._total, 6),
+                "unpriced": self._unpriced,
+            },
+        )
+
+    def _judge(self, line: Line) -> Gateway:
+        """The gateway that a row goes to first. Raises BodyTooLarge, InvalidOrder and UnknownModel."""
+        if self._inherited + len(_written(line.document)) > BODY_CAP:
+            raise BodyTooLarge(f"With its defaults, the row is larger than {BODY_CAP // 1024} KB.")
+        row = rows.read(line.document, line.number, self._defaults, self._batch.picture, self._known)
+        model = self._model(row.model)
+        ways = submission.examined(row.order, model, self._batch.tenant, look=False, examine=self._examine)
+        first = next(iter(posting.payable(ways)), ways[0])
+        price = rehearsal.price_of(first, model, row.order.input)
+        total = price["total"] if price else None
+        self._total += total or 0
+        self._unpriced += total is None
+        return first.route.gateway
+
+    def _refuse(self, line: Line, custom_id: str, fault: Fault) -> None:
+        error = {"code": fault.code, "message": fault.message, "retryable": False, "may_be_billed": False}
+        self._bad.write(_written(rows.with_error(line.document, line.number, error)))
+        self._refused += 1
+        if len(self.errors) < batches.ERRORS_SHOWN:
+            told = {"line": line.number, "custom_id": custom_id, "code": fault.code, "message": fault.message}
+            self.errors.append(told)
+
+    def _repeated(self, custom_id: str) -> bool:
+        digest = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
+        before = len(self._seen)
+        self._seen.add(digest)
+        return len(self._seen) == before
+
+    def _examine(self, url: str) -> None:
+        parts = urlsplit(url)
+        host = f"{parts.scheme}://{parts.netloc}"
+        if host not in self._hosts and len(self._hosts) < HOSTS_CAP:
+            self._hosts[host] = _complaint(host)
+        if complaint := self._hosts.get(host):
+            raise ForbiddenAddress(complaint)
+
+
+def _complaint(url: str) -> str | None:
+    try:
+        http.examine(url)
+    except ForbiddenAddress as error:
+        return str(error)
+    return None
+
+
+def _said(error: CallerError) -> str:
+    if isinstance(error, InvalidOrder):
+        return "; ".join(f"{fault['field']}: {fault['message']}" for fault in error.faults)
+    return str(error)
+
+
+def _written(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

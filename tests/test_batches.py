@@ -1,0 +1,66 @@
+"""A batch's manifest, and how far the batch has come."""
+
+from typing import Any
+
+import pytest
+
+from darkroom import aws, batches
+from tests.conftest import Account, Clock, Wire
+from tests.dropping import SPRING, batch, drop, manifest
+
+
+@pytest.fixture(autouse=True)
+def _still(time: Clock, wire: Wire) -> None:
+    """Time stands still, and nobody is asked anything over the wire."""
+
+
+def test_a_manifest_that_is_over_stays_over(account: Account) -> None:
+    drop(account)
+    found = batch(account)
+    over = batches.update_manifest(found, lambda there: there | {"status": "completed"})
+    late = batches.update_manifest(found, lambda there: there | {"status": "in_progress"})
+    assert late == over == manifest(account)
+
+
+def test_of_two_who_write_a_manifest_at_once_one_hears_that_it_was_late(account: Account) -> None:
+    drop(account)
+    found = batch(account)
+
+    def change(there: dict[str, Any]) -> dict[str, Any]:
+        batches.update_manifest(found, lambda there: there | {"status": "completed"})
+        return there | {"status": "in_progress"}
+
+    assert batches.update_manifest(found, change) is None
+    assert manifest(account)["status"] == "completed"
+
+
+def test_a_manifest_that_was_deleted_is_made_anew(account: Account) -> None:
+    drop(account)
+    aws.s3().delete_object(Bucket=account.bucket, Key="results/shop/spring/manifest.json")
+    batches.update_manifest(batch(account), lambda there: there | {"status": "completed"})
+    assert (manifest(account)["status"], manifest(account)["totalRecordCount"]) == ("completed", 2)
+
+
+def test_how_far_a_batch_has_come_is_told_to_one_caller_a_minute(account: Account, time: Clock) -> None:
+    drop(account, content=SPRING * 1 + b"what?\n" + b'{"input": {"prompt": "x"}}\n' * 8)
+    found = batch(account)
+    assert batches.count(found, True) == {
+        "processedRecordCount": 2, "successRecordCount": 1, "errorRecordCount": 1
+    }  # fmt: skip
+    assert batches.count(found, False) is None
+    time.forward(59)
+    assert batches.count(found, True) is None
+    time.forward(1)
+    assert batches.count(found, True) == {
+        "processedRecordCount": 5, "successRecordCount": 3, "errorRecordCount": 2
+    }  # fmt: skip
+
+
+def test_rows_that_were_counted_twice_make_no_more_than_there_are(account: Account, time: Clock) -> None:
+    drop(account)
+    found = batch(account)
+    for _ in range(3):
+        time.forward(60)
+        counts = batches.count(found, True)
+        batches.count(found, False)
+    assert counts == {"processedRecordCount": 2, "successRecordCount": 2, "errorRecordCount": 0}
