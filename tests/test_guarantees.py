@@ -16,7 +16,7 @@ ROW = re.compile(r"^\| ([A-Z])(\d+) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILIN
 SECTION = PAGE.partition("## Row by row")[2]
 ROWS = {f"{row[1]}{row[2]}": row for row in ROW.finditer(SECTION)}
 #: Of each table, its letter and how many rows it has: none is left out without a word.
-TABLES = {"A": 17, "P": 19, "Q": 12, "F": 15, "W": 15, "E": 6, "C": 9, "S": 9}
+TABLES = {"A": 17, "P": 19, "Q": 12, "F": 15, "W": 15, "E": 6, "D": 19, "C": 9, "S": 9}
 NOT_PROMISED = re.compile(r"\bnot promised\b", re.IGNORECASE)
 
 
