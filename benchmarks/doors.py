@@ -9,10 +9,10 @@ import csv
 import io
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -79,7 +79,9 @@ def main(work: str, *arguments: str) -> None:
     works: dict[str, Callable[..., None]] = {"intake": intake, "naive": naive, "collate": collate}
     works[work](*arguments)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss: on Linux a process inherits that of whoever has started it.
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     print(json.dumps({"seconds": seconds, "peak": peak}))
 
 

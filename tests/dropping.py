@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from darkroom import aws, batches, filing, settings, streams
+from darkroom import aws, batches, clock, filing, settings, streams
+from darkroom.predictions import timestamp
 from tests.conftest import MODEL, Account, Event, call, event
 
 #: What somebody would drop.
@@ -20,13 +21,14 @@ def put(account: Account, key: str, content: bytes | str | Event) -> str:
     return aws.s3().put_object(Bucket=account.inbox, Key=key, Body=body)["VersionId"]
 
 
-def told(account: Account, key: str, version: str, receives: int = 1) -> Event:
-    """The event that Intake gets when a version of a file was dropped."""
+def told(account: Account, key: str, version: str, receives: int = 1, since: int | None = None) -> Event:
+    """The event that Intake gets when a version of a file was dropped. since: when, ms."""
     message = event("intake")
     (record,) = message["Records"]
     body = json.loads(record["body"])
     body["detail"]["bucket"]["name"] = account.inbox
     body["detail"]["object"] |= {"key": key, "version-id": version}
+    body["time"] = timestamp(clock.now() if since is None else since)
     record["body"] = json.dumps(body)
     record["attributes"]["ApproximateReceiveCount"] = str(receives)
     return message
@@ -71,16 +73,26 @@ def refused(account: Account) -> list[tuple[int, str]]:
 
 
 def fault(account: Account, key: str, content: bytes) -> str:
-    """Drop a file that cannot be read; the code of what is wrong with it. Nothing is begun, and nothing lies about."""
+    """Drop a file that cannot be read; the code of what is wrong with it. Nothing is made, and nothing lies about."""
     drop(account, key, content)
-    assert not begun(account)
-    assert not [name for name in account.files() if name.startswith("batches/")]
+    collate(account)
+    files = batch(account).files
+    lying = {name.removeprefix(files) for name in account.files() if name.startswith("batches/")}
+    assert lying == {"batch.json", "manifest.json"}
     said = manifest(account, filing.folder(key))
     assert said["status"] == "failed"
     assert said["completed_at"]
     assert said["error"]["message"]
     code: str = said["error"]["code"]
     return code
+
+
+def collate(account: Account) -> None:
+    """Have Collate write what there is to say of the only batch, which has no rows to be made."""
+    (execution,) = begun(account).values()
+    assert execution["rows"] == 0
+    for over in (False, True):
+        call("collate", {**execution, "over": over})
 
 
 def rows_of(found: batches.Batch) -> Iterator[batches.Stored]:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from darkroom import aws, batches, catalogue, clock, filing, items, schedule, store, turnstile
+from darkroom import acceptance, aws, batches, catalogue, clock, filing, items, schedule, store, turnstile
 from darkroom.batches import Batch
 from darkroom.catalogue import Catalogue
 from darkroom.driver import LAST_TURN
@@ -178,12 +178,20 @@ def test_pauses_grow_with_time_so_that_an_executions_history_lasts_for_days(
 ) -> None:
     monkeypatch.setattr(clock, "chance", lambda: 0.9)
     document, visits = again(accept(row), driven=True), 0
-    while document["wait"] < 300:
+    while document["wait"] < 900:
         document, visits = accept(document), visits + 1
-    assert 10 < visits < 30
-    assert accept(document)["wait"] == accept(accept(document))["wait"] == 300
+    assert 10 < visits < 50
+    assert accept(document)["wait"] == accept(accept(document))["wait"] == 900
     room = 25_000 // 9  # visits that an execution's history has room for
-    assert (room - visits) * 300 > 8 * 24 * 60 * 60
+    assert (room - visits) * 900 > acceptance.BATCH_MS // 1000
+
+
+def test_no_row_is_begun_so_late_that_its_batch_could_not_tell_its_results(
+    row: Event, account: Account, time: Clock
+) -> None:
+    time.forward(29 * 24 * 60 * 60)
+    assert accept(row)["next"] == "done"
+    assert not account.tasks()
 
 
 def test_a_made_row_is_over_and_makes_room(
@@ -518,4 +526,4 @@ def test_a_rows_task_is_kept_for_as_long_again_as_its_batch_may_take(
     accept(row)
     conclude(make(account, wire, time))
     item = aws.dynamodb().scan(TableName=f"{account.stack}-TasksTable")["Items"][0]
-    assert int(item["expires"]["N"]) == time.now // 1000 + (90 + 30) * 86_400
+    assert int(item["expires"]["N"]) == time.now // 1000 + (90 + 90) * 86_400

@@ -247,7 +247,7 @@ def test_a_step_that_no_machine_knows_ends_its_row_and_not_the_batch() -> None:
 
 
 def test_a_map_that_cannot_read_its_rows_is_begun_again() -> None:
-    life = Life(rows=2, away=15)
+    life = Life(rows=2, away=3)
     assert life.run().status == "SUCCEEDED"
     assert len(life.calls["Poll"]) == 2
 

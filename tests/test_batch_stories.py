@@ -156,6 +156,7 @@ def test_events_that_come_again_and_messages_that_are_sent_again_cost_nothing(dr
         "id": "17793124-05d4-b198-2fde-7ededc63b103",
         "detail-type": "Object Created",
         "source": "aws.s3",
+        "time": "2026-11-21T12:00:00Z",
         "detail": {
             "bucket": {"name": dropper.inbox},
             "object": {"key": "default/clocks/clocks.jsonl", "version-id": version, "etag": "…", "size": 1},

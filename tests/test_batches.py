@@ -1,5 +1,6 @@
 """A batch's manifest, and how far the batch has come."""
 
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,17 @@ from tests.dropping import SPRING, batch, drop, manifest
 @pytest.fixture(autouse=True)
 def _still(time: Clock, wire: Wire) -> None:
     """Time stands still, and nobody is asked anything over the wire."""
+
+
+def test_a_batch_of_another_version_of_the_code_is_read(account: Account) -> None:
+    drop(account)
+    found = batch(account)
+    key = f"{found.files}batch.json"
+    document = json.loads(account.files()[key])
+    del document["error"]
+    aws.s3().put_object(Bucket=account.bucket, Key=key, Body=json.dumps({**document, "later": "unheard of"}))
+    batches.load.cache_clear()
+    assert batches.load(found.files) == found
 
 
 def test_a_manifest_that_is_over_stays_over(account: Account) -> None:

@@ -187,7 +187,7 @@ def test_an_error_is_the_row_itself_and_what_was_wrong_with_it_by_line(account: 
     assert [told[1], told[3], told[4]] == [FLAT, OPENAI, BEDROCK]
     seen = [[error.get(each) for each in ("code", "retryable", "may_be_billed", "task_id")] for error in errors]
     assert seen[1] == ["filtered", False, True, batches.task_id(batch, "sku-1")]
-    assert seen[3] == ["unfinished", True, True, batches.task_id(batch, "sku-2")]
+    assert seen[3] == ["unfinished", False, True, batches.task_id(batch, "sku-2")]
     assert seen[4] == ["not_accepted", True, False, None]
     assert errors[1]["message"] == FAILURE.message
     assert (errors[4]["errorCode"], errors[4]["errorMessage"]) == (500, errors[4]["message"])
@@ -195,18 +195,15 @@ def test_an_error_is_the_row_itself_and_what_was_wrong_with_it_by_line(account: 
     assert [error["line"] for error in manifest(account)["errors"]] == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(
-    ("status", "billed"),
-    [(Status.ACCEPTED, False), (Status.SUBMITTING, True), (Status.RUNNING, True), (Status.COLLECTING, True)],
-)
-def test_a_row_that_has_not_ended_says_whether_it_may_cost_something(
-    account: Account, batch: Batch, status: Status, billed: bool
+@pytest.mark.parametrize("status", [Status.ACCEPTED, Status.SUBMITTING, Status.RUNNING, Status.COLLECTING])
+def test_a_row_that_has_not_ended_goes_on_and_is_not_to_be_dropped_again(
+    account: Account, batch: Batch, status: Status
 ) -> None:
     # A task that collects has its failure on record already, and has not ended with it.
     record(batch, FLAT, status, failure=FAILURE if status is Status.COLLECTING else None)
     collate(batch)
     error = lines(account, "errors.jsonl")[1]["error"]
-    assert (error["code"], error["may_be_billed"]) == ("unfinished", billed)
+    assert (error["code"], error["retryable"], error["may_be_billed"]) == ("unfinished", False, True)
 
 
 def test_the_manifest_says_at_the_end_what_it_was_and_what_it_cost(account: Account, batch: Batch, time: Clock) -> None:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from darkroom import aws, batches, filing, http, keys, streams
 from tests.conftest import MODEL, Account, Clock, Event, Wire, call, event, picture, template
-from tests.dropping import KEY, SPRING, batch, begun, drop, fault, lines, manifest, put, refused, rows_of, told
+from tests.dropping import KEY, SPRING, batch, begun, collate, drop, fault, lines, manifest, put, refused, rows_of, told
 
 
 @pytest.fixture(autouse=True)
@@ -196,12 +196,23 @@ def test_what_was_dropped_is_read_even_if_it_has_been_overwritten_and_deleted_si
     assert batch(account).rows == 2
 
 
-def test_of_a_version_that_is_gone_for_good_nothing_is_made(account: Account) -> None:
+def test_of_a_version_that_is_gone_for_good_nothing_is_made(account: Account, time: Clock) -> None:
     version = put(account, KEY, SPRING)
     aws.s3().delete_object(Bucket=account.inbox, Key=KEY, VersionId=version)
-    assert call("intake", told(account, KEY, version)) == {"batchItemFailures": []}
+    message = told(account, KEY, version, since=time.now)
+    time.forward(10 * 60)
+    assert call("intake", message) == {"batchItemFailures": []}
     assert not begun(account)
     assert not account.files()
+
+
+def test_a_version_that_is_not_there_yet_is_looked_for_again(account: Account, time: Clock, put_off: list[int]) -> None:
+    version = put(account, KEY, SPRING)
+    aws.s3().delete_object(Bucket=account.inbox, Key=KEY, VersionId=version)
+    time.forward(6 * 60)
+    message = told(account, KEY, version, receives=4, since=time.now - 6 * 60 * 1000)
+    assert call("intake", message)["batchItemFailures"]
+    assert put_off == [240]
 
 
 def test_a_version_that_goes_while_it_is_being_read_is_told_so(account: Account) -> None:
@@ -209,9 +220,8 @@ def test_a_version_that_goes_while_it_is_being_read_is_told_so(account: Account)
     message = told(account, KEY, version)
     with at("before-call", 2, lambda: aws.s3().delete_object(Bucket=account.inbox, Key=KEY, VersionId=version)):
         assert call("intake", message) == {"batchItemFailures": []}
-    assert not begun(account)
+    collate(account)
     assert (manifest(account)["status"], manifest(account)["error"]["code"]) == ("failed", "file_deleted")
-    assert call("intake", message) == {"batchItemFailures": []}
 
 
 # ---- What else can go wrong -----------------------------------------------------------------------------------------
@@ -291,7 +301,8 @@ def test_a_file_from_before_there_were_versions_is_taken_by_its_name_as_it_is(ac
     del body["detail"]["object"]["version-id"]
     message["Records"][0]["body"] = json.dumps(body)
     assert call("intake", message) == {"batchItemFailures": []}
-    assert (batch(account).key, batch(account).version, batch(account).rows) == ("shop/a+b.jsonl", "null", 2)
+    assert (batch(account).key, batch(account).version_id, batch(account).rows) == ("shop/a+b.jsonl", "null", 2)
+    assert batch(account).version == f"null-{batch(account).etag}", "the next file under this key has the same version"
 
 
 @pytest.mark.parametrize("key", ["shop/cat.png", "shop/_defaults.json", "shop/", "shop/jsonl", "shop/notes.md"])
@@ -332,6 +343,24 @@ def test_nobody_hears_of_the_defaults_of_another_tenant_or_of_none(account: Acco
     assert refused(account) == [(1, "invalid_input"), (2, "invalid_input")]
 
 
+def test_a_file_that_was_mended_or_only_tried_before_has_the_folder_of_its_name(account: Account) -> None:
+    for content, defaults in ((b"", {}), (SPRING, {"dry_run": True}), (SPRING, {})):
+        before = begun(account)
+        put(account, "shop/_defaults.json", {"model": MODEL, **defaults})
+        message = told(account, KEY, put(account, KEY, content))
+        assert call("intake", message) == {"batchItemFailures": []}
+        ((batch_id, execution),) = (one for one in begun(account).items() if one[0] not in before)
+        assert manifest(account)["batch_id"] == batch_id
+        for over in (False, True):
+            call("collate", {**execution, "over": over})
+    # What comes again of a version whose folder has been passed on starts nothing, and says nothing there.
+    assert call("intake", told(account, KEY, batches.load(next(iter(before.values()))["files"]).version))
+    assert len(begun(account)) == 3
+    assert manifest(account)["batch_id"] == batch_id
+    assert call("intake", told(account, KEY, put(account, KEY, SPRING))) == {"batchItemFailures": []}
+    assert manifest(account)["batch_id"] == batch_id, "it was made, so it stays"
+
+
 def test_a_file_in_no_folder_is_the_default_tenants(account: Account) -> None:
     put(account, "_defaults.json", {"model": MODEL})
     drop(account, "spring.jsonl", default=None)
@@ -349,7 +378,7 @@ def test_defaults_that_cannot_be_used_are_named(
     put(account, "shop/_defaults.json", content)
     message = told(account, "shop/hats/spring.jsonl", put(account, "shop/hats/spring.jsonl", SPRING))
     assert call("intake", message) == {"batchItemFailures": []}
-    assert not begun(account)
+    collate(account)
     said = manifest(account, "results/shop/hats/spring/")
     assert (said["status"], said["error"]["code"]) == ("failed", "invalid_defaults")
     assert "shop/_defaults.json" in said["error"]["message"]

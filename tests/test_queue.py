@@ -73,10 +73,18 @@ def test_one_dead_letter_is_enough_for_the_alarm() -> None:
     assert alarm["AlarmActions"]["Fn::If"][:2] == ["AlarmsAreSent", [{"Ref": "AlarmTopic"}]]
 
 
+def test_a_batch_that_stops_before_its_end_sets_off_an_alarm() -> None:
+    alarm = properties("BatchStopped")
+    counted = [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
+    assert {each["MetricName"] for each in counted} == {"ExecutionsFailed", "ExecutionsTimedOut"}
+    assert all(each["Dimensions"] == [{"Name": "StateMachineArn", "Value": {"Ref": "Batch"}}] for each in counted)
+    assert alarm["AlarmActions"]["Fn::If"][:2] == ["AlarmsAreSent", [{"Ref": "AlarmTopic"}]]
+
+
 def test_what_a_batch_has_used_goes_and_its_results_are_kept_as_long_as_images() -> None:
     rules = [
         each.get("Fn::If", [None, each])[1] for each in properties("ImagesBucket")["LifecycleConfiguration"]["Rules"]
     ]
     days = {each.get("Prefix"): each.get("ExpirationInDays") for each in rules}
-    assert days["batches/"] == 60
+    assert days["batches/"] == 90
     assert days["results/"] == days["images/"] == {"Ref": "ImageRetentionDays"}

@@ -1,4 +1,4 @@
-"""One row of a dropped file to an order, in each vocabulary, and back to a line of a result file."""
+"""One row of a dropped file to an order, in each format, and back to a line of a result file."""
 
 import contextlib
 import json
@@ -226,7 +226,43 @@ def test_all_faults_of_a_row_are_found_at_once() -> None:
         "size": 1,
     }
     assert [field for field, _ in faults(document)] == ["custom_id", "model", "input", "webhook", "prompt", "size"]
-    assert dict(faults(document))["prompt"] == "Extra inputs are not permitted"
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ({"model": MODEL, "prompt": "A cat"}, [("input", "is missing"), ("prompt", "is not known here")]),
+        ({"model": MODEL, "input": "A cat"}, [("input", "must be an object")]),
+        ({**FLAT, "webhook": 7}, [("webhook", "must be a string")]),
+        ({**BEDROCK, "model": MODEL, "custom_id": "a"}, [("custom_id", "is not known here")]),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_said_in_plain_words(document: dict[str, Any], told: list[tuple[str, str]]) -> None:
+    assert faults(document) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b'{"modell": "a/b", "dry_run": "yes"}', "dry_run: must be true or false; modell: is not known here"),
+        (b"[]", "The file must be a JSON object."),
+    ],
+)
+def test_what_is_wrong_with_defaults_is_said_in_plain_words_on_one_line(text: bytes, told: str) -> None:
+    with pytest.raises((InvalidOrder, MalformedBody)) as caught:
+        rows.defaults_of(text)
+    assert rows.complaint(caught.value) == told
+
+
+def test_a_line_that_could_not_be_read_has_to_be_mended_before_it_is_dropped_again() -> None:
+    again = rows.with_error({"row": "no JSON"}, 3, {"code": "malformed_row", "message": "The row is not JSON."})
+    ((field, message),) = faults(again, Defaults(model=MODEL))
+    assert field == "row"
+    assert "could not be read the first time: mend it" in message
+    assert faults({"row": "no JSON"}, Defaults(model=MODEL)) == [
+        ("input", "is missing"),
+        ("row", "is not known here"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -357,7 +393,7 @@ def test_an_error_of_a_row_of_bedrock_is_said_in_its_words_too(retryable: bool, 
 MADE = {"task_id": "mmtpytwruwbbd6nwhalv3fg672", "status": "succeeded", "images": []}
 
 
-def test_what_was_made_is_told_in_the_rows_own_vocabulary() -> None:
+def test_what_was_made_is_told_in_the_rows_own_format() -> None:
     assert rows.output(FLAT, 3, "sku-1", MADE) == {"custom_id": "sku-1", "line": 3, **MADE}
     assert rows.output(OPENAI, 3, "sku-1", MADE) == {
         "id": MADE["task_id"],

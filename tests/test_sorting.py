@@ -111,7 +111,23 @@ def test_a_row_that_is_too_large_with_its_defaults_is_an_error_row(account: Acco
     put(account, "shop/_defaults.json", {"model": MODEL, "metadata": {"x": "y" * 200_000}})
     rows = [{"input": {"prompt": "x"}}, {"input": {"prompt": "x"}, "metadata": {"z": "y" * 100_000}}]
     drop(account, content="\n".join(map(json.dumps, rows)).encode(), default=None)
-    assert refused(account) == [(2, "body_too_large")]
+    assert refused(account) == [(2, "row_too_large")]
+
+
+def test_a_column_of_a_table_is_blamed_by_its_own_name(account: Account) -> None:
+    drop(account, "shop/mugs.csv", b"prompt,count,aspect_ratio\na mug,9,1:1\na mug,,7:1\n")
+    messages = [line["error"]["message"] for line in lines(account, "errors")]
+    assert [message.partition(": no route")[0] for message in messages] == ["count (num_images)", "aspect_ratio"]
+
+
+def test_an_input_of_a_row_in_json_is_blamed_as_that(account: Account) -> None:
+    drop(account, content=b'{"input": {"prompt": "a mug", "num_images": 9}}')
+    assert lines(account, "errors")[0]["error"]["message"].startswith("input.num_images: no route")
+
+
+def test_all_faults_of_a_row_are_told_on_one_line(account: Account) -> None:
+    drop(account, content=b'{"input": {"prompt": ""}, "size": 1}')
+    assert lines(account, "errors")[0]["error"]["message"] == "input: prompt is empty; size: is not known here"
 
 
 def test_a_sidecars_rows_are_about_its_picture(account: Account) -> None:

@@ -135,6 +135,22 @@ def recorded(monkeypatch: pytest.MonkeyPatch, completed: int | None) -> None:
     monkeypatch.setattr(store, "read", lambda _: task)
 
 
+def test_as_many_are_put_out_at_once_as_one_write_can_name(time: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = [f"{number:026}" for number in range(100)]
+    assert all(enter(*crowd, limit=100))
+    time.forward(27 * 60 * 60)
+    write, lengths = aws.dynamodb().update_item, list[int]()
+
+    def measured(**asked: Any) -> Any:
+        lengths.extend(len(asked[name]) for name in ("UpdateExpression", "ConditionExpression"))
+        return write(**asked)
+
+    monkeypatch.setattr(aws.dynamodb(), "update_item", measured)
+    assert enter("new", "new", "new", limit=100) == [False, False, True]
+    longest = max(lengths)
+    assert 1000 < longest < 4096, "DynamoDB takes no more, and moto does not say so"
+
+
 @pytest.mark.parametrize("ended_before", [None, 0, IN_HAND_MS])
 def test_a_row_that_is_under_way_or_was_until_now_is_not_put_out(
     ended_before: int | None, time: Clock, monkeypatch: pytest.MonkeyPatch

@@ -22,9 +22,12 @@ from darkroom.task import Status, Task
 VERSION = 1
 #: Milliseconds from the beginning of its batch for which a row waits for the pictures that it refers to.
 PICTURES_MS = 15 * 60 * 1000
+#: Milliseconds after which rows of a batch are not begun any more, so that it can tell its results: the machine has 30
+#: days for all of it.
+BATCH_MS = 28 * 24 * 60 * 60 * 1000
 #: Seconds of a pause, at first at least and in the end at most: for a picture, and for all else.
 PICTURE_PAUSES = (5, 30)
-PAUSES = (15, 300)
+PAUSES = (15, 900)
 #: What became of a POST when the gateway has said so.
 _ANSWERS = (Verdict.ACCEPTED.value, Verdict.REJECTED.value, Verdict.UNAVAILABLE.value)
 
@@ -59,6 +62,8 @@ def _next(batch: Batch, stored: Stored, task_id: str, document: dict[str, Any]) 
 
 
 def _record(batch: Batch, stored: Stored, task_id: str, before: int) -> tuple[Next, int]:
+    if clock.now() > batch.created + BATCH_MS:
+        return "done", 0
     row = batches.order(batch, stored)
     faults = inbox.faults(row.order.input, batch.tenant)
     if faults and clock.now() < batch.created + PICTURES_MS:

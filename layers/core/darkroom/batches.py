@@ -2,7 +2,7 @@
 The files of a batch, and how far it has come.
 
     batches/<id>/<nonce>/   batch.json, rows.jsonl, index.jsonl, errors.jsonl: what one run of intake has made of a
-                            file. They are written once, and never changed.
+                            file; and in the end the manifest, for whoever is told. Nothing here is ever changed.
     <folder>manifest.json   what the batch's owner reads of its state. Each write of it is conditional, and what is over
                             stays over.
 
@@ -11,7 +11,7 @@ A row is known by where it stands in rows.jsonl. What it says stays in the bucke
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, TypedDict
 
@@ -27,7 +27,12 @@ ERRORS_SHOWN = 20
 #: Milliseconds between two manifests that say how far a batch has come.
 INTERIM_MS = 60_000
 #: Seconds for which it is kept how far a batch has come: as long as its files (template.yaml).
-KEPT_S = 60 * 86_400
+KEPT_S = 90 * 86_400
+#: What S3 calls the version of a file in a bucket that keeps none. The next file is called so, too: a batch's `version`
+#: has the ETag behind it.
+NO_VERSION = "null"
+#: The layout of batch.json. Later versions add members, each with a default, and never change the meaning of one.
+VERSION = 1
 #: What a manifest's status is when nothing more will happen.
 OVER = ("completed", "failed")
 
@@ -43,6 +48,13 @@ class Price(TypedDict):
     currency: str
     total: float | None
     unpriced: int
+
+
+class Fault(TypedDict):
+    """What is wrong with a whole file."""
+
+    code: str
+    message: str
 
 
 class Stored(TypedDict):
@@ -69,7 +81,7 @@ class Batch:
     files: where what was made of it lies. folder: where its results lie. picture: the s3:// address of the picture
     whose sidecar it is. defaults: as in rows.Defaults.
     limits: by gateway, rows that may be under way there. created: when this run began, ms. rows, bad: how many can be
-    made, and how many cannot.
+    made, and how many cannot. error: why its file cannot be read at all.
     """
 
     id: str
@@ -89,22 +101,30 @@ class Batch:
     bad: int
     dry_run: bool
     price: Price
+    error: Fault | None = None
+
+    @property
+    def version_id(self) -> str:
+        """The version as S3 knows it."""
+        return NO_VERSION if self.version.startswith(f"{NO_VERSION}-") else self.version
 
 
 def save(batch: Batch) -> None:
     aws.s3().put_object(
         Bucket=settings.images_bucket(),
         Key=f"{batch.files}batch.json",
-        Body=_written(asdict(batch)),
+        Body=_written({"v": VERSION, **asdict(batch)}),
         ContentType=JSON,
     )
 
 
 @lru_cache(maxsize=8)
 def load(files: str) -> Batch:
-    """The batch whose files lie under a prefix."""
+    """The batch whose files lie under a prefix. What another version of this code has said beside is left alone."""
     with aws.s3().get_object(Bucket=settings.images_bucket(), Key=f"{files}batch.json")["Body"] as body:
-        return Batch(**json.load(body))
+        document = json.load(body)
+    known = {field.name for field in fields(Batch)}
+    return Batch(**{name: value for name, value in document.items() if name in known})
 
 
 def row(batch: Batch, offset: int, length: int) -> Stored:
@@ -165,7 +185,7 @@ def manifest(batch: Batch, status: str, errors: Iterable[dict[str, Any]] = ()) -
         "started_at": timestamp(batch.created),
         "updated_at": timestamp(clock.now()),
         "completed_at": None,
-        "error": None,
+        "error": batch.error,
         "errors": list(errors),
         "webhook": batch.defaults.get("webhook"),
         "results": {
@@ -177,9 +197,14 @@ def manifest(batch: Batch, status: str, errors: Iterable[dict[str, Any]] = ()) -
     }
 
 
-def claim(batch: Batch) -> bool:
-    """Make the batch's folder its own, by its first manifest. False: there is a manifest already, whoever's it is."""
-    return _put(batch.folder, manifest(batch, "validating"), {"IfNoneMatch": "*"})
+def claim(batch: Batch, instead_of: str | None = None) -> bool:
+    """
+    Make the batch's folder its own, by its first manifest. False: there is another manifest, whoever's it is.
+
+    instead_of: the ETag of the manifest that this one is to replace, if there is to be one.
+    """
+    condition: _Condition = {"IfMatch": instead_of} if instead_of else {"IfNoneMatch": "*"}
+    return _put(batch.folder, manifest(batch, "validating"), condition)
 
 
 def read_manifest(folder: str) -> tuple[Manifest, str] | None:
@@ -200,6 +225,8 @@ def update_manifest(batch: Batch, change: Callable[[Manifest], Manifest]) -> Man
     A manifest that is over is not changed by one that is not. One that was deleted is made anew.
     """
     found = read_manifest(batch.folder)
+    if found and found[0]["batch_id"] != batch.id:  # it has made nothing, and another version has its folder by now
+        return change(manifest(batch, "validating"))
     there = found[0] if found else manifest(batch, "validating")
     changed = change(there)
     if found and (changed == there or (there["status"] in OVER and changed["status"] not in OVER)):
@@ -242,6 +269,19 @@ def count(batch: Batch, ok: bool) -> dict[str, int] | None:
     good = min(good, batch.rows)
     bad = min(bad, batch.rows - good) + batch.bad
     return {"processedRecordCount": good + bad, "successRecordCount": good, "errorRecordCount": bad}
+
+
+def keep(batch: Batch, final: Manifest) -> None:
+    """The final manifest once more, where nobody touches it: what is told of the batch shall be the same each time."""
+    aws.s3().put_object(
+        Bucket=settings.images_bucket(), Key=f"{batch.files}manifest.json", Body=_written(final), ContentType=JSON
+    )
+
+
+def kept(batch: Batch) -> bytes:
+    """The final manifest, byte for byte."""
+    with aws.s3().get_object(Bucket=settings.images_bucket(), Key=f"{batch.files}manifest.json")["Body"] as body:
+        return body.read()
 
 
 def _put(folder: str, document: Manifest, condition: _Condition) -> bool:

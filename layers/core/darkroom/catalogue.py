@@ -30,7 +30,7 @@ NAME_CAP = 256
 #: How a gateway wants its key, unless it says otherwise.
 AUTH = "Authorization: Bearer {key}"
 #: Rows of batches that may be under way at a gateway at once, unless it says otherwise; and the most that it can say.
-CONCURRENCY, MOST_AT_ONCE = 10, 1000
+CONCURRENCY, MOST_AT_ONCE = 10, 100
 
 Path = tuple[str | int, ...]
 

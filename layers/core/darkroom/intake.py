@@ -13,6 +13,7 @@ again.
 import json
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -24,7 +25,6 @@ from darkroom.batches import JSON_LINES, Batch
 from darkroom.errors import CallerError, ForbiddenAddress
 from darkroom.filing import Form
 from darkroom.order import BODY_CAP
-from darkroom.predictions import timestamp
 from darkroom.rows import Defaults
 from darkroom.sheets import Unreadable
 from darkroom.sorting import Sorter
@@ -32,6 +32,10 @@ from darkroom.sorting import Sorter
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
+#: Milliseconds for which a file that was dropped may still be on its way to whoever asks S3 for it: after versions are
+#: kept for the first time, S3 says for up to 15 minutes now and then that a new file is not there.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html
+ON_ITS_WAY_MS = 9 * 60 * 1000
 #: Seconds until a message whose file could not be taken in comes again the first time; each time by as many later.
 PAUSE_S = 60
 
@@ -41,7 +45,7 @@ logger = Logger(child=True)
 def take(event: dict[str, Any]) -> None:
     """A file was dropped: EventBridge's event of S3. Raises whatever is no fault of the file's."""
     bucket, dropped = event["detail"]["bucket"]["name"], event["detail"]["object"]
-    key, version = dropped["key"], dropped.get("version-id", "null")  # as S3 calls what came before there were versions
+    key, version = dropped["key"], dropped.get("version-id", batches.NO_VERSION)
     form = filing.form(key)
     if form is None and key.rpartition(".")[2].lower() not in filing.MISTAKEN:
         return
@@ -49,7 +53,10 @@ def take(event: dict[str, Any]) -> None:
         if head := _head(bucket, name, version):
             _take(bucket, name, version, head, form)
             return
-    logger.info("a dropped file is gone", extra={"key": key, "version": version})
+    age = clock.now() - 1000 * datetime.fromisoformat(event["time"]).timestamp()
+    if age < ON_ITS_WAY_MS:
+        raise LookupError(f"S3 does not know the version {version} of this file (yet)")
+    logger.warning("a dropped file is gone", extra={"key": key, "version": version})
 
 
 def put_off(record: dict[str, Any]) -> None:
@@ -67,19 +74,18 @@ def _take(bucket: str, key: str, version: str, head: "HeadObjectOutputTypeDef", 
     batch = _claimed(_batch(bucket, key, version, head), f"{head['LastModified']:%Y%m%dT%H%M%SZ}")
     if batch is None:
         return
-    told = {"batch_id": batch.id, "key": key, "version": version}
-    try:
-        batch = _prepared(batch, form)
-    except Unreadable as error:
-        _fail(batch, error)
-        logger.info("a dropped file cannot be read", extra=told | {"code": error.code})
-        return
+    batch = _prepared(batch, form)
     _start(batch)
-    logger.info("batch started", extra=told | {"rows": batch.rows, "bad": batch.bad, "dry_run": batch.dry_run})
+    told = {"batch_id": batch.id, "key": key, "version": version, "rows": batch.rows, "bad": batch.bad}
+    logger.info(
+        "batch started", extra=told | {"dry_run": batch.dry_run, "code": batch.error["code"] if batch.error else None}
+    )
 
 
 def _batch(bucket: str, key: str, version: str, head: "HeadObjectOutputTypeDef") -> Batch:
     """What is known of a batch before its file has been read."""
+    etag = head["ETag"].strip('"')
+    version = f"{version}-{etag}" if version == batches.NO_VERSION else version
     batch_id = filing.batch_id(bucket, key, version)
     picture = filing.picture(key)
     return Batch(
@@ -89,7 +95,7 @@ def _batch(bucket: str, key: str, version: str, head: "HeadObjectOutputTypeDef")
         bucket=bucket,
         key=key,
         version=version,
-        etag=head["ETag"].strip('"'),
+        etag=etag,
         size=head["ContentLength"],
         folder=filing.folder(key),
         picture=f"s3://{bucket}/{picture}" if picture else None,
@@ -116,13 +122,31 @@ def _claimed(batch: Batch, stored: str) -> Batch | None:
         found = batches.read_manifest(folder)
         if found is None:  # somebody is just claiming it
             break
-        if found[0]["batch_id"] == batch.id:
-            return batch if found[0]["status"] == "validating" else None
+        there, etag = found
+        if there["batch_id"] == batch.id:
+            return batch if there["status"] == "validating" else None
+        if _made_nothing(there) and there["source"]["key"] == batch.key and batches.claim(batch, instead_of=etag):
+            return batch
     raise LookupError(f"no folder is free now for the batch {batch.id}")
 
 
+def _made_nothing(manifest: batches.Manifest) -> bool:
+    """Whether a batch is over and was never to make pictures: then another version of its file may have its folder."""
+    return manifest["status"] == "failed" or (manifest["status"], manifest["dry_run"]) == ("completed", True)
+
+
 def _prepared(batch: Batch, form: Form | None) -> Batch:
-    """The batch, with all its files in place. Raises Unreadable."""
+    """The batch with its files in place: its rows, or what is wrong with the whole of its file."""
+    try:
+        batch = _read(batch, form)
+    except Unreadable as error:
+        batch = replace(batch, error={"code": error.code, "message": str(error)})
+    batches.save(batch)
+    return batch
+
+
+def _read(batch: Batch, form: Form | None) -> Batch:
+    """Raises Unreadable."""
     if form is None:
         taken = "JSON Lines (.jsonl), CSV (.csv), text (.txt) and JSON (.json)"
         raise Unreadable("unsupported_format", f"No orders can be read from a file of this kind. What can be: {taken}.")
@@ -131,13 +155,11 @@ def _prepared(batch: Batch, form: Form | None) -> Batch:
     defaults = _defaults(batch)
     kept = defaults.model_dump(exclude_defaults=True)
     try:
-        batch = _sorted(replace(batch, defaults=kept, dry_run=defaults.dry_run), defaults, form)
+        return _sorted(replace(batch, defaults=kept, dry_run=defaults.dry_run), defaults, form)
     except ClientError as error:
         if not _gone(error):
             raise
         raise Unreadable("file_deleted", "The file was deleted for good before it could be read.") from error
-    batches.save(batch)
-    return batch
 
 
 def _defaults(batch: Batch) -> Defaults:
@@ -154,7 +176,7 @@ def _defaults(batch: Batch) -> Defaults:
                 http.examine(found.webhook)
             return found
         except (CallerError, ForbiddenAddress) as error:
-            raise Unreadable("invalid_defaults", f"{key} cannot be used: {error}") from error
+            raise Unreadable("invalid_defaults", f"{key} cannot be used: {rows.complaint(error)}") from error
     return Defaults()
 
 
@@ -166,25 +188,13 @@ def _sorted(batch: Batch, defaults: Defaults, form: Form) -> Batch:
             for name in ("rows", "index", "errors")
         )
         sorter = Sorter(batch, defaults, good, index, bad)
-        for line in sheets.read(streams.chunks(batch.bucket, batch.key, batch.version), form):
+        for line in sheets.read(streams.chunks(batch.bucket, batch.key, batch.version_id), form):
             sorter.sort(line)
     found = sorter.found()
-    batches.update_manifest(found, lambda there: _told(there, batches.manifest(found, "validating", sorter.errors)))
+    said = batches.manifest(found, "validating", sorter.errors)
+    # Another run may have been first, and its batch have begun.
+    batches.update_manifest(found, lambda there: there | said if there["status"] == "validating" else there)
     return found
-
-
-def _told(there: batches.Manifest, said: batches.Manifest) -> batches.Manifest:
-    """A manifest with something new, as long as it is only being validated: another run may have been first."""
-    return there | said if there["status"] == "validating" else there
-
-
-def _fail(batch: Batch, error: Unreadable) -> None:
-    said = {
-        "status": "failed",
-        "completed_at": timestamp(clock.now()),
-        "error": {"code": error.code, "message": str(error)},
-    }
-    batches.update_manifest(batch, lambda there: _told(there, said))
 
 
 def _start(batch: Batch) -> None:

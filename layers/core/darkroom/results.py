@@ -62,6 +62,8 @@ class Tally:
 
 def begin(batch: Batch) -> None:
     """What is known before a row is made: how many there are, and which never will be. Raises Unavailable."""
+    if batch.error:
+        return
     tally = Tally()
     with _upload(batch, "errors.jsonl") as errors:
         for result in _bad(batch):
@@ -72,21 +74,11 @@ def begin(batch: Batch) -> None:
 
 def finish(batch: Batch) -> Manifest:
     """All that there will be; the final manifest. Raises Unavailable."""
-    tally = Tally()
-    if batch.dry_run:
-        for result in _bad(batch):
-            tally.add(result)
-        tally.made = batch.rows
-    else:
-        with _upload(batch, "output.jsonl") as output, _upload(batch, "errors.jsonl") as errors:
-            for result in heapq.merge(_bad(batch), _good(batch), key=attrgetter("line")):
-                (output if result.made else errors).write(result.text + b"\n")
-                tally.add(result)
-
+    tally = Tally() if batch.error else _settled(batch)
     spent = Decimal(0) if batch.dry_run or not tally.made else tally.cost
 
     def final(there: Manifest) -> Manifest:
-        told = batches.manifest(batch, "completed", tally.errors)
+        told = batches.manifest(batch, "failed" if batch.error else "completed", tally.errors)
         told |= {
             "processedRecordCount": tally.made + tally.failed,
             "successRecordCount": tally.made,
@@ -99,7 +91,24 @@ def finish(batch: Batch) -> Manifest:
             "completed_at": there["completed_at"] or timestamp(clock.now()),
         }
 
-    return _tell(batch, final)
+    told = _tell(batch, final)
+    batches.keep(batch, told)
+    return told
+
+
+def _settled(batch: Batch) -> Tally:
+    """The result files, written anew; what is in them."""
+    tally = Tally()
+    if batch.dry_run:
+        for result in _bad(batch):
+            tally.add(result)
+        tally.made = batch.rows
+        return tally
+    with _upload(batch, "output.jsonl") as output, _upload(batch, "errors.jsonl") as errors:
+        for result in heapq.merge(_bad(batch), _good(batch), key=attrgetter("line")):
+            (output if result.made else errors).write(result.text + b"\n")
+            tally.add(result)
+    return tally
 
 
 def _tell(batch: Batch, change: Callable[[Manifest], Manifest]) -> Manifest:
@@ -114,7 +123,7 @@ def _upload(batch: Batch, name: str) -> streams.Upload:
 
 
 def _bad(batch: Batch) -> Iterator[Result]:
-    """The rows that could not be read, by line: as they shall stand in errors.jsonl."""
+    """The rows that could not be taken, by line: as they shall stand in errors.jsonl."""
     for text in streams.lines(settings.images_bucket(), f"{batch.files}errors.jsonl"):
         document = json.loads(text)
         error = document["error"]
@@ -123,7 +132,7 @@ def _bad(batch: Batch) -> Iterator[Result]:
 
 
 def _good(batch: Batch) -> Iterator[Result]:
-    """The rows that could be read, by line, and what became of each."""
+    """The rows that could be taken, by line, and what became of each."""
     stored = map(json.loads, streams.lines(settings.images_bucket(), f"{batch.files}rows.jsonl"))
     while chunk := list(islice(stored, CHUNK)):
         ids = [batches.task_id(batch, row["custom_id"]) for row in chunk]
@@ -138,13 +147,9 @@ def _result(row: Stored, task: Task | None) -> Result:
     if task and task.status is Status.SUCCEEDED:
         made = _made(task)
         told = rows.output(document, line, custom_id, made)
-        return Result(line, custom_id, _text(told), made=made)
+        return Result(line, custom_id, rows.written(told), made=made)
     error = _error(task)
-    return Result(line, custom_id, _text(rows.with_error(document, line, error)), error=error)
-
-
-def _text(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False).encode()
+    return Result(line, custom_id, rows.written(rows.with_error(document, line, error)), error=error)
 
 
 def _made(task: Task) -> dict[str, Any]:
@@ -176,6 +181,10 @@ def _error(task: Task | None) -> dict[str, Any]:
     if task.failure and task.status.terminal:
         return {**asdict(task.failure), "task_id": task.task_id}
     message = "This row had not come to its end when its batch was ended. It goes on alone: ask for its task."
-    spent = task.status is not Status.ACCEPTED
-    error = {"code": "unfinished", "message": message, "retryable": True, "may_be_billed": spent}
-    return {**error, "task_id": task.task_id}
+    return {
+        "code": "unfinished",
+        "message": message,
+        "retryable": False,
+        "may_be_billed": True,
+        "task_id": task.task_id,
+    }

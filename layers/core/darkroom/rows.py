@@ -1,11 +1,12 @@
 """
 One row of a dropped file to an order, and back to a line of a result file.
 
-Rows come in three vocabularies: our own flat one, that of OpenAI's batches, and that of Bedrock's. What becomes of a
-row is told in the vocabulary that it came in. A member `error` is what a line of errors.jsonl has beside the row, so
+Rows come in three formats: our own flat one, that of OpenAI's batches, and that of Bedrock's. What becomes of a
+row is told in the format that it came in. A member `error` is what a line of errors.jsonl has beside the row, so
 that the file can be dropped again: it changes nothing of what is asked for.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,17 @@ _N = "n"
 _URL = re.compile(r"(https?://[^/?#]+)?(/v1/models/(?P<model>[^/?#]+/[^/?#]+)|[^?#]*)/(predictions|images/\w+)")
 #: Faults of a row that are told, and characters of the name of what is at fault.
 _TOLD, _NAME = 20, 64
+#: What pydantic finds, by its names for it, in ours.
+_UNKNOWN, _NO_OBJECT = "is not known here", "must be an object"
+_PLAIN = {
+    "missing": "is missing",
+    "extra_forbidden": _UNKNOWN,
+    "dict_type": _NO_OBJECT,
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+}
+#: A line of errors.jsonl whose row nobody could read.
+_UNREAD = {"row", "error"}
 
 Faults = list[dict[str, str]]
 
@@ -45,7 +57,7 @@ class Defaults(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Vocabulary:
+class _Format:
     """What a row calls its custom_id, and the member that holds what is asked for, if that is not the row itself."""
 
     custom_id: str = "custom_id"
@@ -53,9 +65,9 @@ class _Vocabulary:
     members: tuple[str, ...] = ()
 
 
-_FLAT = _Vocabulary()
-_OPENAI = _Vocabulary("custom_id", "body", ("custom_id", "method", "url", "body", "error"))
-_BEDROCK = _Vocabulary("recordId", "modelInput", ("recordId", "model", "modelInput", "error"))
+_FLAT = _Format()
+_OPENAI = _Format("custom_id", "body", ("custom_id", "method", "url", "body", "error"))
+_BEDROCK = _Format("recordId", "modelInput", ("recordId", "model", "modelInput", "error"))
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ def defaults_of(text: bytes) -> Defaults:
     try:
         return Defaults.model_validate(document)
     except ValidationError as error:
-        raise InvalidOrder(order.faults(error.errors())) from error
+        raise InvalidOrder(_found(error)) from error
 
 
 def read(
@@ -93,15 +105,19 @@ def read(
     file is: it is the row's `image`, or the only one of its `images`, unless it names one itself. known: the inputs
     that a model's routes have words for; none, if nobody knows.
     """
-    vocabulary, faults = _vocabulary(document), Faults()
+    if document.keys() == _UNREAD:
+        raise InvalidOrder(
+            [_fault("row", "could not be read the first time: mend it, and write it as a row, or take this line out")]
+        )
+    row_format, faults = _format(document), Faults()
     if fault := _id_fault(_said_id(document, number)):
-        faults.append(_fault(vocabulary.custom_id, fault))
-    asked, named = _asked(vocabulary, document, faults)
+        faults.append(_fault(row_format.custom_id, fault))
+    asked, named = _asked(row_format, document, faults)
     model = _model([each for each in named if each is not None] or [defaults.model], faults)
     own = asked.get("input", {})
     if isinstance(own, dict) and ("input" in asked or defaults.input or picture):
         words = known(model) if model and (picture or _N in own) else frozenset()
-        if vocabulary is _OPENAI and words and COUNT not in own:
+        if row_format is _OPENAI and words and COUNT not in own:
             own = {COUNT if name == _N else name: value for name, value in own.items()}
         asked["input"] = defaults.input | _pictured(picture, own, words) | own
     if isinstance(asked.get("metadata") or {}, dict):
@@ -109,7 +125,7 @@ def read(
     try:
         ordered = Order.model_validate(asked)
     except ValidationError as error:
-        faults += order.faults(error.errors())
+        faults += _found(error)
     if faults:
         raise InvalidOrder([{**fault, "field": fault["field"][:_NAME]} for fault in faults[:_TOLD]])
     return Row(custom_id(document, number), model, ordered)
@@ -130,23 +146,35 @@ def with_error(document: Mapping[str, Any], number: int, error: Mapping[str, Any
     """
     named = {"line": number, "custom_id": custom_id(document, number)}
     told: dict[str, Any] = {"retryable": False, "may_be_billed": False, **error, **named}
-    if _vocabulary(document) is _BEDROCK:
+    if _format(document) is _BEDROCK:
         told |= {"errorCode": 500 if told["retryable"] else 400, "errorMessage": told["message"]}
     return {**document, "error": told}
 
 
 def output(document: Mapping[str, Any], number: int, custom_id: str, made: Mapping[str, Any]) -> dict[str, Any]:
     """A line of output.jsonl. made: what became of the row, its `task_id` with it."""
-    vocabulary = _vocabulary(document)
-    if vocabulary is _OPENAI:
+    row_format = _format(document)
+    if row_format is _OPENAI:
         response = {"status_code": 200, "request_id": made["task_id"], "body": made}
         return {"id": made["task_id"], "custom_id": custom_id, "response": response, "error": None}
-    if vocabulary is _BEDROCK:
+    if row_format is _BEDROCK:
         return {"recordId": custom_id, "modelInput": document.get("modelInput"), "modelOutput": made}
     return {"custom_id": custom_id, "line": number, **made}
 
 
-def _vocabulary(document: Mapping[str, Any]) -> _Vocabulary:
+def written(document: Mapping[str, Any]) -> bytes:
+    """A line of a file of rows, without its end."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def complaint(error: Exception, name: Callable[[str], str] = str) -> str:
+    """What is wrong, on one line. name: what a fault's field is called by whoever reads it."""
+    if isinstance(error, InvalidOrder):
+        return "; ".join(f"{name(fault['field'])}: {fault['message']}" for fault in error.faults)
+    return str(error)
+
+
+def _format(document: Mapping[str, Any]) -> _Format:
     if "modelInput" in document or "recordId" in document:
         return _BEDROCK
     return _FLAT if {"body", "url", "method"}.isdisjoint(document) else _OPENAI
@@ -156,7 +184,7 @@ def _said_id(document: Mapping[str, Any], number: int) -> Any:
     """What a row says that it is called, or was called at its last try; or else its number."""
     error = document.get("error")
     given = error.get("custom_id") if isinstance(error, dict) else None
-    said = document.get(_vocabulary(document).custom_id)
+    said = document.get(_format(document).custom_id)
     return next(each for each in (said, given, number) if each is not None)
 
 
@@ -170,25 +198,25 @@ def _id_fault(said: Any) -> str | None:
     return None
 
 
-def _asked(vocabulary: _Vocabulary, document: Mapping[str, Any], faults: Faults) -> tuple[dict[str, Any], list[Any]]:
+def _asked(row_format: _Format, document: Mapping[str, Any], faults: Faults) -> tuple[dict[str, Any], list[Any]]:
     """What a row asks for, as the body of a create request; and what it says of its model, in one place or several."""
-    if vocabulary.body is None:
+    if row_format.body is None:
         asked = {name: value for name, value in document.items() if name not in ("custom_id", "error")}
         return asked, [asked.pop("model", None), asked.pop("version", None)]
-    unknown = (name for name in document if name not in vocabulary.members)
-    faults += [_fault(name, "Extra inputs are not permitted") for name in unknown]
-    body = document.get(vocabulary.body)
+    unknown = (name for name in document if name not in row_format.members)
+    faults += [_fault(name, _UNKNOWN) for name in unknown]
+    body = document.get(row_format.body)
     if not isinstance(body, dict):
-        faults.append(_fault(vocabulary.body, "must be an object"))
+        faults.append(_fault(row_format.body, _NO_OBJECT))
         body = {}
     if isinstance(body.get("input"), dict):
         asked = dict(body)
-    elif vocabulary is _OPENAI:
+    elif row_format is _OPENAI:
         asked = {name: value for name, value in body.items() if name in _BESIDE}
         asked["input"] = {name: value for name, value in body.items() if name not in _BESIDE}
     else:
         asked = {"input": body}
-    elsewhere = _addressed(document, faults) if vocabulary is _OPENAI else document.get("model")
+    elsewhere = _addressed(document, faults) if row_format is _OPENAI else document.get("model")
     return asked, [asked.pop("model", None), asked.pop("version", None), elsewhere]
 
 
@@ -223,6 +251,11 @@ def _pictured(picture: str | None, own: Mapping[str, Any], words: frozenset[str]
     if picture is None or "image" in own or "images" in own:
         return {}
     return {"images": [picture]} if "images" in words and "image" not in words else {"image": picture}
+
+
+def _found(error: ValidationError) -> Faults:
+    """What pydantic has found, in plain words: callers of the API read its own."""
+    return order.faults([{**each, "msg": _PLAIN.get(each["type"], each["msg"])} for each in error.errors()])
 
 
 def _fault(field: str, message: str) -> dict[str, str]:

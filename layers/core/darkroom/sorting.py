@@ -6,16 +6,14 @@ when its turn comes.
 """
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from darkroom import batches, catalogue, http, posting, rehearsal, rows, submission
+from darkroom import batches, catalogue, filing, http, posting, rehearsal, rows, submission, tables
 from darkroom.batches import Batch, Stored
-from darkroom.errors import BodyTooLarge, CallerError, ForbiddenAddress, InvalidOrder
+from darkroom.errors import CallerError, ForbiddenAddress
 from darkroom.order import BODY_CAP
 from darkroom.route import Gateway
 from darkroom.rows import Defaults
@@ -44,7 +42,8 @@ class Sorter:
         self._good, self._index, self._bad = good, index, bad
         self._rows = self._refused = self._unpriced = 0
         self._total = 0.0
-        self._inherited = len(_written(batch.defaults))
+        self._inherited = len(rows.written(batch.defaults))
+        self._name = tables.column if filing.form(batch.key) == "csv" else str
         self._seen = set[bytes]()
         self._limits = dict[str, int]()
         self._hosts = dict[str, str | None]()
@@ -53,23 +52,20 @@ class Sorter:
 
     def sort(self, line: Line) -> None:
         custom_id = rows.custom_id(line.document, line.number)
-        if line.fault:
-            self._refuse(line, custom_id, line.fault)
-            return
-        if self._repeated(custom_id):
-            self._refuse(line, custom_id, Fault("duplicate_custom_id", "An earlier line has this custom_id."))
+        if fault := line.fault or self._fault(line, custom_id):
+            self._refuse(line, custom_id, fault)
             return
         try:
             gateway = self._judge(line)
         except CallerError as error:
-            self._refuse(line, custom_id, Fault(error.code, _said(error)[:MESSAGE_CAP]))
+            self._refuse(line, custom_id, Fault(error.code, rows.complaint(error, self._name)[:MESSAGE_CAP]))
             return
         self._limits[gateway.name] = gateway.concurrency
         stored = Stored(line=line.number, custom_id=custom_id, gateway=gateway.name, document=line.document)
-        written = _written(stored)
+        written = rows.written(stored) + b"\n"
         place = {"line": line.number, "offset": self._good.position, "length": len(written)}
         self._good.write(written)
-        self._index.write(_written(place))
+        self._index.write(rows.written(place) + b"\n")
         self._rows += 1
 
     def found(self) -> Batch:
@@ -87,10 +83,16 @@ class Sorter:
             },
         )
 
+    def _fault(self, line: Line, custom_id: str) -> Fault | None:
+        """What is wrong with a row, whatever it asks for."""
+        if self._repeated(custom_id):
+            return Fault("duplicate_custom_id", "An earlier line has this custom_id.")
+        if self._inherited + len(rows.written(line.document)) > BODY_CAP:
+            return Fault("row_too_large", f"With its defaults, the row is larger than {BODY_CAP // 1024} KB.")
+        return None
+
     def _judge(self, line: Line) -> Gateway:
-        """The gateway that a row goes to first. Raises BodyTooLarge, InvalidOrder and UnknownModel."""
-        if self._inherited + len(_written(line.document)) > BODY_CAP:
-            raise BodyTooLarge(f"With its defaults, the row is larger than {BODY_CAP // 1024} KB.")
+        """The gateway that a row goes to first. Raises InvalidOrder and UnknownModel."""
         row = rows.read(line.document, line.number, self._defaults, self._batch.picture, self._known)
         model = self._model(row.model)
         ways = submission.examined(row.order, model, self._batch.tenant, look=False, examine=self._examine)
@@ -103,7 +105,7 @@ class Sorter:
 
     def _refuse(self, line: Line, custom_id: str, fault: Fault) -> None:
         error = {"code": fault.code, "message": fault.message, "retryable": False, "may_be_billed": False}
-        self._bad.write(_written(rows.with_error(line.document, line.number, error)))
+        self._bad.write(rows.written(rows.with_error(line.document, line.number, error)) + b"\n")
         self._refused += 1
         if len(self.errors) < batches.ERRORS_SHOWN:
             told = {"line": line.number, "custom_id": custom_id, "code": fault.code, "message": fault.message}
@@ -130,13 +132,3 @@ def _complaint(url: str) -> str | None:
     except ForbiddenAddress as error:
         return str(error)
     return None
-
-
-def _said(error: CallerError) -> str:
-    if isinstance(error, InvalidOrder):
-        return "; ".join(f"{fault['field']}: {fault['message']}" for fault in error.faults)
-    return str(error)
-
-
-def _written(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -22,7 +22,7 @@ TENANT_SHARDS = 4
 #: Characters that are kept of a gateway's words.
 MESSAGE_CAP = 2000
 #: Days for which a batch may still be made when the first of its rows has ended: its results are read from them all.
-BATCH_DAYS = 30
+BATCH_DAYS = 90
 #: The layout of an item. Later versions add attributes, and never change the meaning of one.
 VERSION = 1
 

@@ -86,7 +86,7 @@ class Upload:
 def chunks(bucket: str, key: str, version: str | None = None) -> Iterator[bytes]:
     """
     A file, a piece at a time, each by a request of its own: no connection is open while a piece is being worked at. All
-    are of the same version, and if none is named, of the same ETag, or S3 says 412.
+    are of the same ETag, or S3 says 412.
     """
     start, size = 0, 1
     same: _Same = {"VersionId": version} if version else {}
@@ -99,7 +99,7 @@ def chunks(bucket: str, key: str, version: str | None = None) -> Iterator[bytes]
             raise
         with got["Body"] as body:
             yield body.read()
-        same = same or {"IfMatch": got["ETag"]}
+        same = {**same, "IfMatch": got["ETag"]}
         start, size = start + PIECE, int(got["ContentRange"].rpartition("/")[2])
 
 

@@ -57,6 +57,12 @@ def read(chunks: Iterable[bytes]) -> Iterator[tuple[Piece, dict[str, Any] | Faul
                 yield row, row.fault or _said(columns, cells)
 
 
+def column(field: str) -> str:
+    """What a row's fault is about, as the table has it: a column, where the row that was made of it has an input."""
+    name = field.removeprefix("input.")
+    return f"count ({COUNT})" if name == COUNT else name
+
+
 class _TooLarge(Exception):
     """A row that is not handed on to its end."""
 

@@ -11,6 +11,7 @@ were lost, the gateway is taken to be away: one row at a time is let in to see, 
 is lost too, and the first that the gateway answers opens it again for all.
 """
 
+from itertools import islice
 from typing import Any
 
 from darkroom import aws, clock, items, settings, store
@@ -20,6 +21,8 @@ from darkroom.errors import NotFound
 LONGEST_STAY_MS = 26 * 60 * 60 * 1000
 #: Milliseconds within which whoever has a row in hand comes back to it.
 IN_HAND_MS = 10 * 60 * 1000
+#: Rows that are put out by one write: an expression of DynamoDB has 4 KB.
+AT_A_TIME = 50
 #: Rows lost in a row after which a gateway is taken to be away.
 LOST = 3
 #: Milliseconds of the first rest, and of the longest.
@@ -71,9 +74,9 @@ def _rest(lost: int) -> int:
 
 
 def _gone(inside: dict[str, int], now: int) -> dict[str, int]:
-    """Who is inside, until when, and not under way any more: of those who are late all, else one at most."""
+    """Who is inside, until when, and not under way any more: of those who are late some, else one at most."""
     if late := {task_id: until for task_id, until in inside.items() if until < now}:
-        return late
+        return dict(islice(late.items(), AT_A_TIME))
     entered_long_ago = [task_id for task_id, until in inside.items() if until < now + LONGEST_STAY_MS - IN_HAND_MS]
     if not entered_long_ago:
         return {}
