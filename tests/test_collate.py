@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from darkroom import aws, batches, store, streams
+from darkroom import aws, batches, rows, store, streams
 from darkroom.batches import Batch
 from darkroom.errors import Failure, Unavailable
 from darkroom.task import Image, Status, Task
@@ -175,6 +175,16 @@ def test_each_row_is_told_in_its_own_words(account: Account, batch: Batch) -> No
 
 
 FAILURE = Failure("filtered", f"No pictures of {PROMPT}.", retryable=False, may_be_billed=True)
+
+
+def test_a_line_that_is_written_at_the_end_looks_as_one_that_is_written_at_the_beginning(
+    account: Account, batch: Batch
+) -> None:
+    record(batch, FLAT)
+    collate(batch)
+    (made,) = account.files()[f"{FOLDER}output.jsonl"].splitlines()
+    not_made = account.files()[f"{FOLDER}errors.jsonl"].splitlines()[-1]
+    assert [made, not_made] == [rows.written(json.loads(line)) for line in (made, not_made)]
 
 
 def test_an_error_is_the_row_itself_and_what_was_wrong_with_it_by_line(account: Account, batch: Batch) -> None:

@@ -382,6 +382,7 @@ def test_defaults_that_cannot_be_used_are_named(
     said = manifest(account, "results/shop/hats/spring/")
     assert (said["status"], said["error"]["code"]) == ("failed", "invalid_defaults")
     assert "shop/_defaults.json" in said["error"]["message"]
+    assert "\n" not in said["error"]["message"]
 
 
 def test_a_dry_run_starts_a_batch_without_rows(account: Account) -> None:

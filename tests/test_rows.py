@@ -363,6 +363,14 @@ def test_a_row_with_its_error_dropped_again_orders_the_same_under_the_same_name(
         assert rows.custom_id(again, number) == rows.custom_id(row, 17)
 
 
+def test_a_row_of_a_sidecar_keeps_its_picture_when_it_is_dropped_again_on_its_own() -> None:
+    note = {"input": {"prompt": "The cat wears a hat"}}
+    again = rows.with_error(rows.with_error(note, 1, ERROR, PICTURE), 1, ERROR)
+    assert {name: value for name, value in again.items() if name != "error"} == note
+    assert read(again, Defaults(model=MODEL)) == read(note, Defaults(model=MODEL), 1, PICTURE)
+    assert read(again, Defaults(model=MODEL)).order.input["image"] == PICTURE
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_an_error_stands_beside_the_row_as_it_came(row: dict[str, Any]) -> None:
     told = rows.with_error({**row, "error": "of the last time"}, 17, {**ERROR, "task_id": "t", "line": 1})

@@ -350,3 +350,18 @@ def test_where_nobody_knows_what_belongs_to_what_nothing_is_made(content: bytes,
 def test_a_fault_is_for_programs_and_for_people() -> None:
     (line,) = read(b"NaN")
     assert line.fault == Fault("malformed_row", "The row is not JSON: NaN is not a JSON number")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "txt", "csv"])
+def test_a_file_of_nothing_but_line_ends_is_given_up(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "LINES_CAP", 1000)
+    assert refused(b"prompt\n" + b"\n" * 2000, form)[0] == "too_many_lines"
+
+
+def test_a_file_of_nothing_but_brackets_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "MARKS_CAP", 1000)
+    assert refused(b"[" * 2000, "json")[0] == "malformed_file"
+
+
+def test_a_stray_zero_does_not_make_a_text_wide() -> None:
+    assert refused(b"A ok\x00B", "txt")[0] == "not_text"

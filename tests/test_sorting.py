@@ -149,11 +149,12 @@ def test_rows_go_first_to_a_gateway_that_has_a_key(account: Account) -> None:
     assert manifest(account)["cost"] == {"currency": "USD", "estimated": 0.04, "unpriced": 0}
 
 
-def test_rows_of_a_model_whose_gateways_have_no_key_yet_wait_for_one(account: Account) -> None:
+def test_rows_that_no_gateway_with_a_key_could_make_are_error_rows_that_may_be_tried_again(account: Account) -> None:
     account.delete("gateways/vectornode")
     drop(account)
-    assert {row["gateway"] for row in rows_of(batch(account))} == {"vectornode"}
-    assert batch(account).rows == 2
+    assert refused(account) == [(1, "no_gateway_key"), (2, "no_gateway_key")]
+    assert all(line["error"]["retryable"] for line in lines(account, "errors"))
+    assert batch(account).rows == 0
 
 
 def test_what_rows_cost_of_which_nobody_knows_the_price_is_not_said(account: Account) -> None:
@@ -186,6 +187,8 @@ def test_two_rows_of_a_model_may_go_to_two_gateways_since_not_all_can_do_the_sam
 def test_no_more_are_under_way_than_a_batchs_gateways_allow_together(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for gateway in ("one", "two"):
+        account.put(f"gateways/{gateway}", "key")
     stocked = catalogue.Catalogue(GOOD)
     monkeypatch.setattr(catalogue, "catalogue", lambda: stocked)
     rows = [{"model": model, "input": {"prompt": "x"}} for model in ("owner/model", "owner/other", "owner/third")]

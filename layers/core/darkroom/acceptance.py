@@ -3,7 +3,7 @@ One row of a batch, from where it stands in a file to a task, and to that task's
 
 Nothing is remembered between two visits but what the tables hold, so each may be repeated, by whoever comes:
 
-    its task is over        it leaves the turnstile, and is counted
+    its task is over        it leaves the turnstiles that it has passed, and is counted
     its task is under way   it is driven, or, where that has been tried, waited for
     it has no task yet      it is one as soon as its pictures are there and the turnstile lets it in
 
@@ -17,6 +17,7 @@ from darkroom.answer import Failed
 from darkroom.batches import Batch, Stored
 from darkroom.errors import NotFound, Reason
 from darkroom.posting import Verdict
+from darkroom.route import gateway_of
 from darkroom.task import Status, Task
 
 VERSION = 1
@@ -82,14 +83,27 @@ def _record(batch: Batch, stored: Stored, task_id: str, before: int) -> tuple[Ne
     return "drive", 0
 
 
-def _count(batch: Batch, gateway: str, task: Task) -> None:
-    """A row that is over makes room for another; whose turn it is says in the manifest how far the batch has come."""
-    lost = task.failure is not None and task.failure.code == Reason.SUBMISSION_UNKNOWN.code
-    answered = next((each["at"] for each in reversed(task.attempts) if each["outcome"] in _ANSWERS), None)
-    if not turnstile.leave(gateway, task.task_id, lost=lost, answered=answered):
+def _count(batch: Batch, first: str, task: Task) -> None:
+    """
+    A row that is over makes room for another at each gateway where it has been, and last at the one that it went to
+    first: then it is counted. Whose turn it is says in the manifest how far the batch has come.
+    """
+    routes = [*(each["route"] for each in task.attempts), task.route]
+    for gateway in {gateway_of(route) for route in routes if route} - {first}:
+        _leave(gateway, task)
+    if not _leave(first, task):
         return
     if counts := batches.count(batch, task.status is Status.SUCCEEDED):
         batches.update_manifest(batch, lambda manifest: manifest | {"status": "in_progress"} | counts)
+
+
+def _leave(gateway: str, task: Task) -> bool:
+    """Whether the row was inside there. Only where its POST was lost does that tell of the gateway."""
+    unknown = task.failure is not None and task.failure.code == Reason.SUBMISSION_UNKNOWN.code
+    lost = unknown and gateway_of(task.route or "") == gateway
+    answers = [each for each in task.attempts if each["outcome"] in _ANSWERS]
+    answered = next((each["at"] for each in reversed(answers) if gateway_of(each["route"]) == gateway), None)
+    return turnstile.leave(gateway, task.task_id, lost=lost, answered=answered)
 
 
 def _limit(batch: Batch, gateway: str) -> int:

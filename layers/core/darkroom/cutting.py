@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 #: Bytes at a file's beginning by which it is judged whether it is text.
 HEAD = 4096
+#: Lines of a file, the blank ones too, and brackets and commas of a JSON one: what has more only takes its time.
+LINES_CAP, MARKS_CAP = 2_000_000, 20_000_000
 
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
@@ -121,11 +123,11 @@ def text(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _judge(head: bytes) -> None:
     if _OTHER.match(head):
         raise Unreadable("not_text", "The file is of another kind than its name says: PDF, RTF, HTML, XML, or packed.")
-    zeros = head.count(0) * 8 > len(head)
+    zeros = head.count(0) * 4 >= len(head) > 0
     if head.startswith(_BYTE_ORDER_MARKS) or (zeros and any(_reads(head, encoding) for encoding in _WIDE)):
         raise Unreadable("wrong_encoding", "The file is in UTF-16 or UTF-32. Save it as UTF-8.")
     if b"\0" in head or (_CONTROLS.search(head.decode("latin-1")) and _decoded(head, "utf-8") is None):
-        raise Unreadable("not_text", "The file is not text: it holds bytes that no text has.")
+        raise Unreadable("not_text", "The file is not text, or not in UTF-8: it holds bytes that no such text has.")
 
 
 def _reads(head: bytes, encoding: str) -> bool:
@@ -150,6 +152,8 @@ def lines(chunks: Iterable[bytes], cap: int) -> Iterator[Piece]:
             held.add(chunk[start:end])
             yield held.piece(number, b"\r")
             number, start = number + 1, end + 1
+            if number > LINES_CAP:
+                raise Unreadable("too_many_lines", f"The file has more than {LINES_CAP} lines. Split it.")
         held.add(chunk[start:])
     if held:
         yield held.piece(number, b"\r")
@@ -162,11 +166,15 @@ def entries(chunks: Iterable[bytes], cap: int) -> Iterator[Piece]:
     They are told apart by brackets and quotes alone: whether one is JSON is its reader's affair, so what is wrong with
     it does not harm the next. Raises Unreadable where there is no telling where an entry ends.
     """
-    held, marks, number, depth, last = _Held(cap), _Marks(), 1, 0, b""
+    held, marks, number, depth, last, seen = _Held(cap), _Marks(), 1, 0, b"", 0
     for chunk in chunks:
         start = 0
         for at in marks.find(chunk):
-            mark = chunk[at : at + 1]
+            mark, seen = chunk[at : at + 1], seen + 1
+            if seen > MARKS_CAP:
+                raise Unreadable(
+                    "malformed_file", "The file has more brackets and commas than rows could need. Split it."
+                )
             if depth == 0:
                 held.add(chunk[start:at])
                 if last or held.piece(0).content.strip(_SPACE) or mark not in b"[{":

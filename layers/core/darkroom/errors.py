@@ -23,6 +23,7 @@ Everything that can go wrong, by whose fault it is.
     └── OperatorError   500  ours: something that the operator has to mend
         ├── SettingMissing       an environment variable or a parameter is not there
         ├── CatalogueError       catalogue.toml cannot be read
+        ├── NoGatewayKey         no gateway that could make an order has a key here
         └── NoTenant             a request reached a door without passing the authorizer
 
 Step Functions knows an error by its class name, so a name that stands in statemachines/ is part of the contract.
@@ -238,6 +239,11 @@ class SettingMissing(OperatorError):
 
 class CatalogueError(OperatorError):
     pass
+
+
+class NoGatewayKey(OperatorError):
+    code = "no_gateway_key"
+    retryable = True
 
 
 class NoTenant(OperatorError):

@@ -1,6 +1,7 @@
 """
 Paying once: the POST to a gateway, and what came of it.
 
+    if it is a row of a batch, pass the turnstile of the gateway that it goes to
     claim it, with a nonce and a lease: only who holds the claim may post
     POST, once, with a deadline
     judge what came of it: `Verdict`
@@ -20,7 +21,21 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom import catalogue, clock, complaints, dialects, driver, gallery, http, inbox, keys, metrics, routing, store
+from darkroom import (
+    catalogue,
+    clock,
+    complaints,
+    dialects,
+    driver,
+    gallery,
+    http,
+    inbox,
+    keys,
+    metrics,
+    routing,
+    store,
+    turnstile,
+)
 from darkroom.answer import Failed
 from darkroom.errors import ForbiddenAddress, InvalidOrder, NoReply, NotSent, Reason, UnknownModel
 from darkroom.metrics import Fact
@@ -66,9 +81,13 @@ def post(task: Task, *, until: int) -> Task:
     Have an accepted task made: on the first route whose turn it is, and, as long as it is certain that nobody has
     accepted it, on the next. The task as it stands then; `collecting` if it cannot be made.
 
+    A row of a batch leaves out gateways that have no room for it now. One that is full can be waited for; nobody may
+    wait at it alone, or rows of two gateways that refuse for now could wait for each other's places.
+
     until: when this invocation ends, ms. Posts only if there is time enough to see it through; whoever answers a caller
     never has enough for a synchronous dialect.
     """
+    full = set[str]()
     while task.status is Status.ACCEPTED:
         try:
             possible = ways(task)
@@ -76,8 +95,9 @@ def post(task: Task, *, until: int) -> Task:
             return _give_up(task, str(error))
         if not possible:
             return _remark(task)
-        way, pause = routing.turn(possible, task.attempts, clock.now(), patient=task.patient)
-        if way is None and pause is None:
+        with_room = [way for way in possible if way.route.gateway.name not in full]
+        way, pause = routing.turn(with_room, task.attempts, clock.now(), patient=task.patient)
+        if way is None and pause is None and not full:
             return _give_up(task, task.attempts[-1]["detail"])
         if way is None or not _time_for(way, until):
             return task
@@ -85,6 +105,9 @@ def post(task: Task, *, until: int) -> Task:
             request = _request(task, way)
         except (TypeError, ValueError) as error:
             return _give_up(task, f"This input cannot be put into a request: {error}", Reason.INVALID_INPUT)
+        if not _let_in(task, way):
+            full.add(way.route.gateway.name)
+            continue
         lease = until + LEASE_MARGIN_MS
         due = max(task.due or 0, lease + driver.GRACE_MS)
         claimed = _claim(task, way, lease, due)
@@ -149,6 +172,12 @@ def verdict(reply: Reply, reason: Reason) -> Verdict:
 
 def _time_for(way: Way, until: int) -> bool:
     return until - clock.now() >= 1000 * (ENOUGH_S if dialects.queue(way.route.dialect) else ENOUGH_TO_DRAW_S)
+
+
+def _let_in(task: Task, way: Way) -> bool:
+    """Whether a task may be at the gateway; only rows of batches are counted there. They leave at their end."""
+    gateway = way.route.gateway
+    return task.row is None or turnstile.enter(gateway.name, task.task_id, gateway.concurrency)
 
 
 def _claim(task: Task, way: Way, lease: int, due: int) -> Task | None:

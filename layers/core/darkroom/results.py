@@ -138,18 +138,18 @@ def _good(batch: Batch) -> Iterator[Result]:
         ids = [batches.task_id(batch, row["custom_id"]) for row in chunk]
         tasks = listing.named(ids)
         for row, task_id in zip(chunk, ids, strict=True):
-            yield _result(row, tasks.get(task_id))
+            yield _result(row, tasks.get(task_id), batch.picture)
 
 
-def _result(row: Stored, task: Task | None) -> Result:
-    """task: the row's; None if it has none."""
+def _result(row: Stored, task: Task | None, picture: str | None) -> Result:
+    """task: the row's; None if it has none. picture: the one whose sidecar the row's file is."""
     line, custom_id, document = row["line"], row["custom_id"], row["document"]
     if task and task.status is Status.SUCCEEDED:
         made = _made(task)
         told = rows.output(document, line, custom_id, made)
         return Result(line, custom_id, rows.written(told), made=made)
     error = _error(task)
-    return Result(line, custom_id, rows.written(rows.with_error(document, line, error)), error=error)
+    return Result(line, custom_id, rows.written(rows.with_error(document, line, error, picture)), error=error)
 
 
 def _made(task: Task) -> dict[str, Any]:

@@ -110,6 +110,8 @@ def read(
             [_fault("row", "could not be read the first time: mend it, and write it as a row, or take this line out")]
         )
     row_format, faults = _format(document), Faults()
+    carried = _carried(document, "picture")
+    picture = picture or (carried if isinstance(carried, str) else None)
     if fault := _id_fault(_said_id(document, number)):
         faults.append(_fault(row_format.custom_id, fault))
     asked, named = _asked(row_format, document, faults)
@@ -137,15 +139,19 @@ def custom_id(document: Mapping[str, Any], number: int) -> str:
     return str(number if _id_fault(said) else said)
 
 
-def with_error(document: Mapping[str, Any], number: int, error: Mapping[str, Any]) -> dict[str, Any]:
+def with_error(
+    document: Mapping[str, Any], number: int, error: Mapping[str, Any], picture: str | None = None
+) -> dict[str, Any]:
     """
     A line of errors.jsonl: the row as it came, and what is wrong with it.
 
     error: `code` and `message` at least. It also says what the row is called: one without a custom_id of its own keeps
-    the name that it was given when it is dropped again, on whatever line.
+    the name that it was given when it is dropped again, on whatever line, and one of a sidecar has its `picture`.
     """
     named = {"line": number, "custom_id": custom_id(document, number)}
     told: dict[str, Any] = {"retryable": False, "may_be_billed": False, **error, **named}
+    if kept := picture or _carried(document, "picture"):
+        told["picture"] = kept
     if _format(document) is _BEDROCK:
         told |= {"errorCode": 500 if told["retryable"] else 400, "errorMessage": told["message"]}
     return {**document, "error": told}
@@ -182,10 +188,14 @@ def _format(document: Mapping[str, Any]) -> _Format:
 
 def _said_id(document: Mapping[str, Any], number: int) -> Any:
     """What a row says that it is called, or was called at its last try; or else its number."""
-    error = document.get("error")
-    given = error.get("custom_id") if isinstance(error, dict) else None
     said = document.get(_format(document).custom_id)
-    return next(each for each in (said, given, number) if each is not None)
+    return next(each for each in (said, _carried(document, "custom_id"), number) if each is not None)
+
+
+def _carried(document: Mapping[str, Any], name: str) -> Any:
+    """What a row has brought from its last try."""
+    error = document.get("error")
+    return error.get(name) if isinstance(error, dict) else None
 
 
 def _id_fault(said: Any) -> str | None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from darkroom import batches, catalogue, filing, http, posting, rehearsal, rows, submission, tables
 from darkroom.batches import Batch, Stored
-from darkroom.errors import CallerError, ForbiddenAddress
+from darkroom.errors import CallerError, ForbiddenAddress, NoGatewayKey
 from darkroom.order import BODY_CAP
 from darkroom.route import Gateway
 from darkroom.rows import Defaults
@@ -60,6 +60,9 @@ class Sorter:
         except CallerError as error:
             self._refuse(line, custom_id, Fault(error.code, rows.complaint(error, self._name)[:MESSAGE_CAP]))
             return
+        except NoGatewayKey as error:
+            self._refuse(line, custom_id, Fault(error.code, str(error)), retryable=True)
+            return
         self._limits[gateway.name] = gateway.concurrency
         stored = Stored(line=line.number, custom_id=custom_id, gateway=gateway.name, document=line.document)
         written = rows.written(stored) + b"\n"
@@ -92,20 +95,21 @@ class Sorter:
         return None
 
     def _judge(self, line: Line) -> Gateway:
-        """The gateway that a row goes to first. Raises InvalidOrder and UnknownModel."""
+        """The gateway that a row goes to first. Raises InvalidOrder, UnknownModel, NoGatewayKey."""
         row = rows.read(line.document, line.number, self._defaults, self._batch.picture, self._known)
         model = self._model(row.model)
         ways = submission.examined(row.order, model, self._batch.tenant, look=False, examine=self._examine)
-        first = next(iter(posting.payable(ways)), ways[0])
+        if (first := next(iter(posting.payable(ways)), None)) is None:
+            raise NoGatewayKey("No gateway that could make this has a key here yet. The operator can put one.")
         price = rehearsal.price_of(first, model, row.order.input)
         total = price["total"] if price else None
         self._total += total or 0
         self._unpriced += total is None
         return first.route.gateway
 
-    def _refuse(self, line: Line, custom_id: str, fault: Fault) -> None:
-        error = {"code": fault.code, "message": fault.message, "retryable": False, "may_be_billed": False}
-        self._bad.write(rows.written(rows.with_error(line.document, line.number, error)) + b"\n")
+    def _refuse(self, line: Line, custom_id: str, fault: Fault, *, retryable: bool = False) -> None:
+        error = {"code": fault.code, "message": fault.message, "retryable": retryable, "may_be_billed": False}
+        self._bad.write(rows.written(rows.with_error(line.document, line.number, error, self._batch.picture)) + b"\n")
         self._refused += 1
         if len(self.errors) < batches.ERRORS_SHOWN:
             told = {"line": line.number, "custom_id": custom_id, "code": fault.code, "message": fault.message}

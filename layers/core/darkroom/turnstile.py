@@ -1,6 +1,9 @@
 """
 Who of all batches' rows may be at a gateway: as many at once as the operator has said, and in an outage one.
 
+A row enters before it is recorded, at the gateway that it goes to first, and before each POST, at the gateway that it
+goes to. It leaves them all at its end.
+
 The batches table has an item for each gateway that says who is inside, and every passage is one conditional write to
 it: however many come at once, no more than the limit get in. Whoever is not let in comes again later; whoever enters
 twice is inside once. Who finds it full looks after one of those inside: if that row is not under way any more, and
