@@ -69,6 +69,16 @@ class Dropper:
     def ended(self, folder: str, seconds: float = 60) -> dict[str, Any]:
         return self.wait(folder, "completed", "failed", seconds=seconds)
 
+    def announced(self, batch_id: str) -> str:
+        """The status with which a batch is announced, as soon as it is."""
+        deadline = time.monotonic() + 30
+        while not (found := [each for each in self.darkroom.cloud.events() if each.detail.get("batch_id") == batch_id]):
+            assert time.monotonic() < deadline, "it is not announced"
+            time.sleep(0.05)
+        assert {each.detail_type for each in found} == {"batch.completed"}
+        status: str = found[0].detail["status"]
+        return status
+
     def folders(self, start: str) -> list[str]:
         """The results folders whose names start so."""
         keys = self.s3.list_objects_v2(Bucket=self.images, Prefix=start).get("Contents", [])

@@ -17,6 +17,7 @@ from darkroom.task import Status, Task
 from tests.catalogue_text import GOOD
 from tests.conftest import (
     CREATE,
+    GATEWAY,
     MODEL,
     OUTPUT,
     QUESTION,
@@ -34,6 +35,9 @@ from tests.conftest import (
 )
 from tests.imagen import KONTEXT, KONTEXT_URL
 
+REPLICATE = "https://api.replicate.com/v1"
+#: Where a row is posted to next if the first gateway refuses it.
+NEXT_CREATE = f"{REPLICATE}/models/{MODEL}/predictions"
 BUSY = httpx.Response(429, json={"detail": "Request was throttled."})
 BROKEN = httpx.Response(503, text="Service Unavailable")
 VERSION = "3sL4kqtJlcpXroDTDmJ"
@@ -438,6 +442,143 @@ def test_a_gateway_that_rejects_a_row_is_there(account: Account, wire: Wire, tim
     call("finalize", step(store.read(answer["task_id"]), 1))
     assert accept(again(answer, driven=True))["next"] == "done"
     assert [accept(each)["next"] for each in events[4:]] == ["drive", "drive"]
+
+
+# ---- Going on to the next gateway ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(account: Account, wire: Wire) -> None:
+    """The first gateway refuses whatever comes; the next one would take it."""
+    account.put("gateways/replicate", "replicate-key")
+    wire.on("POST", CREATE, BUSY)
+    wire.on("POST", NEXT_CREATE, prediction())
+    wire.on("GET", QUESTION.replace(GATEWAY, REPLICATE), prediction("succeeded", output=OUTPUT))
+
+
+@pytest.fixture
+def fallback(account: Account, time: Clock, refused: None) -> Event:
+    """The event of the only row of a batch, which the first gateway refuses."""
+    (only,) = drop(account, time, {"input": {"prompt": "A lighthouse"}})
+    return only
+
+
+def crowded() -> None:
+    """As many rows are at the next gateway as may be."""
+    assert all(turnstile.enter("replicate", f"other-{number}", 10) for number in range(10))
+
+
+def test_a_row_that_is_refused_is_posted_to_the_next_gateway_when_there_is_room_and_once(
+    fallback: Event, account: Account, wire: Wire, time: Clock
+) -> None:
+    crowded()
+    accept(fallback)
+    waits = []
+    for turn in range(8):
+        answer = visit(account.task(), turn)
+        assert answer["next"] == "wait"
+        waits.append(answer["wait"])
+        time.forward(answer["wait"])
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 256]
+    assert account.task().status is Status.ACCEPTED
+    assert wire.sent("POST", NEXT_CREATE) == []
+    turnstile.leave("replicate", "other-0", lost=False, answered=None)
+    visit(account.task(), 8)
+    assert account.task().status is Status.RUNNING
+    assert not turnstile.enter("replicate", "another", 10), "it has taken the place"
+    assert make(account, wire, time).status is Status.SUCCEEDED
+    assert len(wire.sent("POST", NEXT_CREATE)) == 1
+
+
+def test_a_row_does_not_wait_for_a_gateway_that_is_full_where_another_takes_it(
+    fallback: Event, account: Account, wire: Wire, time: Clock
+) -> None:
+    """Else rows that two gateways have refused could wait for each other's places for a day."""
+    crowded()
+    accept(fallback)
+    time.forward(visit(account.task())["wait"])
+    wire.on("POST", CREATE, prediction())
+    visit(account.task(), 1)
+    assert (account.task().status, account.task().route) == (Status.RUNNING, f"vectornode/replicate/{MODEL}")
+    assert wire.sent("POST", NEXT_CREATE) == []
+
+
+def test_a_row_whose_only_gateway_that_has_its_model_is_full_is_not_given_up(
+    fallback: Event, account: Account, wire: Wire, time: Clock
+) -> None:
+    crowded()
+    wire.on("POST", CREATE, httpx.Response(404, json={"detail": "retired"}))
+    accept(fallback)
+    assert [visit(account.task(), turn)["wait"] for turn in range(3)] == [2, 4, 8]
+    assert len(wire.sent("POST", CREATE)) == 1
+    turnstile.leave("replicate", "other-0", lost=False, answered=None)
+    visit(account.task(), 3)
+    assert account.task().status is Status.RUNNING
+
+
+def test_a_row_that_is_over_leaves_each_gateway_that_it_was_at_and_is_counted_once(
+    fallback: Event, account: Account, wire: Wire, time: Clock
+) -> None:
+    accept(fallback)
+    visit(account.task())
+    make(account, wire, time)
+    assert [turnstile.enter(gateway, "next", 1) for gateway in ("vectornode", "replicate")] == [False, False]
+    for _ in range(3):
+        assert accept(again(fallback, driven=True))["next"] == "done"
+    assert [turnstile.enter(gateway, "next", 1) for gateway in ("vectornode", "replicate")] == [True, True]
+    assert manifest(account)["processedRecordCount"] == 1
+    time.forward(120)
+    counted = batches.count(replace(batches.load(fallback["files"]), rows=10), ok=True)
+    assert counted
+    assert counted["processedRecordCount"] == 2
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize("noted", [True, False])
+def test_rows_that_the_next_gateway_lost_tell_of_that_one_alone(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch, noted: bool
+) -> None:
+    """Whether or not whoever has posted lived to write down that it does not know what came of it."""
+    wire.on("POST", NEXT_CREATE, BROKEN)
+    if not noted:
+        monkeypatch.setattr(store, "note", lambda *_: None)
+    events = drop(account, time, *({"input": {"prompt": f"Boat {number}"}} for number in range(4)))
+    for each in events[:3]:
+        assert lose(account, accept(each), wire, time)["next"] == "done"
+    answer = accept(events[3])
+    assert answer["next"] == "drive", "the first gateway has answered"
+    visit(store.read(answer["task_id"]))
+    assert len(wire.sent("POST", NEXT_CREATE)) == 3, "the other is left alone"
+    assert turnstile.enter("vectornode", "another", 10)
+
+
+def test_what_the_next_gateway_answers_does_not_open_the_first_again(
+    fallback: Event, account: Account, wire: Wire, time: Clock
+) -> None:
+    accept(fallback)
+    for number in range(turnstile.LOST):
+        turnstile.enter("vectornode", f"lost-{number}", 10)
+        turnstile.leave("vectornode", f"lost-{number}", lost=True, answered=None)
+    time.forward(1)
+    visit(account.task())
+    make(account, wire, time)
+    assert accept(again(fallback, driven=True))["next"] == "done"
+    time.forward(300)
+    assert [turnstile.enter("vectornode", each, 10) for each in ("one", "two")] == [True, False]
+
+
+def test_nothing_is_posted_for_a_row_while_nobody_can_say_whether_there_is_room(
+    row: Event, account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept(row)
+    with monkeypatch.context() as patch:
+        patch.setenv("BATCHES_TABLE", "away")
+        with pytest.raises(aws.dynamodb().exceptions.ResourceNotFoundException):
+            visit(account.task())
+    assert wire.sent("POST", CREATE) == []
+    assert (account.task().status, account.task().attempts) == (Status.ACCEPTED, ())
+    visit(account.task())
+    assert (account.task().status, len(wire.sent("POST", CREATE))) == (Status.RUNNING, 1)
 
 
 # ---- Patience -----------------------------------------------------------------------------------------------------

@@ -203,12 +203,15 @@ def test_a_batch_and_a_row_tell_whom_they_name(dropper: Dropper) -> None:
         news = secret.verify(delivery.body, delivery.headers)
         assert (news["type"], news["data"]) == ("batch.completed", dropper.manifest("results/default/told/told/"))
         assert not rows.came()
-    (event,) = [
-        each
-        for each in dropper.darkroom.cloud.events()
-        if each.detail_type == "batch.completed" and each.detail["folder"] == "results/default/told/told/"
-    ]
-    assert (event.detail["status"], event.detail["successRecordCount"]) == ("completed", 2)
+    assert dropper.announced(news["data"]["batch_id"]) == "completed"
+
+
+def test_a_file_that_was_mended_has_its_results_where_it_failed(dropper: Dropper) -> None:
+    dropper.drop("default/mended/mended.jsonl", b"")
+    assert dropper.ended("results/default/mended/mended/")["status"] == "failed"
+    dropper.drop("default/mended/mended.jsonl", [row("m", "a mended jar")])
+    assert dropper.wait("results/default/mended/mended/", "completed")["successRecordCount"] == 1
+    assert dropper.charges("a mended jar") == [1]
 
 
 def test_a_dry_run_says_what_is_wrong_and_what_it_would_cost_and_spends_nothing(dropper: Dropper) -> None:
@@ -239,6 +242,7 @@ def test_a_file_that_cannot_be_read_is_told_in_its_manifest_and_costs_nothing(dr
     for name, (_, code) in BAD.items():
         manifest = dropper.ended(f"results/default/bad/{name.partition('.')[0]}/")
         assert (manifest["status"], manifest["error"]["code"]) == ("failed", code), manifest
+        assert dropper.announced(manifest["batch_id"]) == "failed"
     manifest = dropper.ended("results/default/bad/long/")
     assert (manifest["successRecordCount"], manifest["errorRecordCount"]) == (0, 1)
     assert len(dropper.read("results/default/bad/long/errors.jsonl")) < 10_000

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from darkroom import batches, catalogue, filing, order, results, rows, sheets, tables
-from darkroom.errors import InvalidOrder, UnknownModel
+from darkroom import batches, catalogue, cutting, filing, order, results, rows, sheets, tables
+from darkroom.errors import InvalidOrder, NoGatewayKey, UnknownModel
 from tests.conftest import MODEL, ROOT, Account, Clock, Wire, picture
 from tests.dropping import batch, drop, lines, manifest, put
 
@@ -76,6 +76,7 @@ def test_the_line_of_errors_jsonl_that_the_page_shows_is_a_row_again() -> None:
 def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert f"more than {filing.ROWS_CAP:,} rows" in PAGE
     assert f"larger than {filing.BYTES_CAP:,} bytes" in PAGE
+    assert f"more than {cutting.LINES_CAP:,} lines" in PAGE
     assert f"larger than {filing.ROW_CAP // 1024} KB, by itself or with its defaults" in PAGE
     assert f"in a table, than {tables.ROW_CAP // 1024} KB" in PAGE
     assert filing.ROW_CAP == order.BODY_CAP
@@ -105,14 +106,16 @@ def test_the_gateway_that_the_page_says_has_no_prices_has_none() -> None:
 
 def test_the_page_tells_every_code_that_a_row_or_a_file_may_have() -> None:
     of_rows, of_files = told("the row"), told("the file")
-    assert of_rows == given("Fault") | ends() | {InvalidOrder.code, UnknownModel.code}
+    assert of_rows == given("Fault") | ends() | {InvalidOrder.code, UnknownModel.code, NoGatewayKey.code}
     assert of_files == given("Unreadable")
 
 
 def told(what: str) -> set[str]:
     """The codes in a table of the page."""
     (table,) = re.findall(rf"^\| code \| {what} \|.*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
-    return set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    codes = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert len(codes) == len(set(codes))
+    return set(codes)
 
 
 def given(name: str) -> set[str]:

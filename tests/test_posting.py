@@ -66,6 +66,24 @@ def test_what_was_certainly_not_accepted_goes_to_the_next_route_at_once(
     assert all(each["at"].endswith("Z") for each in shown["attempts"])
 
 
+@pytest.mark.usefixtures("two")
+def test_what_is_no_row_of_a_batch_passes_no_turnstile(
+    account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Submit is not even told where they are."""
+    monkeypatch.delenv("BATCHES_TABLE")
+    for url in (FAL, VECTORNODE_FAL):
+        wire.on("POST", url, BUSY)
+    wire.on("POST", QUICKROUTER, BUSY)
+    wire.on("POST", VECTORNODE, BUSY, prediction())
+    ask()
+    assert poll(account.task())[0] == "wait"
+    time.forward(60)
+    wire.on("POST", QUICKROUTER, prediction())
+    poll(account.task(), 1)
+    assert account.task().status is Status.RUNNING
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -447,3 +447,7 @@ def test_any_object_is_an_order_or_has_faults(document: dict[str, Any]) -> None:
         assert read(rows.with_error(document, 3, ERROR), Defaults(model=MODEL), 9, PICTURE) == row
     assert rows.custom_id(document, 3)
     assert json.dumps(document) == before
+
+
+def test_a_line_is_as_short_as_it_can_be() -> None:
+    assert rows.written({"custom_id": "Höhle", "line": 3}) == '{"custom_id":"Höhle","line":3}'.encode()

@@ -81,8 +81,8 @@ def post(task: Task, *, until: int) -> Task:
     Have an accepted task made: on the first route whose turn it is, and, as long as it is certain that nobody has
     accepted it, on the next. The task as it stands then; `collecting` if it cannot be made.
 
-    A row of a batch leaves out gateways that have no room for it now. One that is full can be waited for; nobody may
-    wait at it alone, or rows of two gateways that refuse for now could wait for each other's places.
+    A row of a batch passes by gateways that have no room for it now. It does not wait for one of them where another
+    has its turn, or rows that two gateways refuse for now could wait for each other's places.
 
     until: when this invocation ends, ms. Posts only if there is time enough to see it through; whoever answers a caller
     never has enough for a synchronous dialect.

@@ -3,7 +3,7 @@ One row of a dropped file to an order, and back to a line of a result file.
 
 Rows come in three formats: our own flat one, that of OpenAI's batches, and that of Bedrock's. What becomes of a
 row is told in the format that it came in. A member `error` is what a line of errors.jsonl has beside the row, so
-that the file can be dropped again: it changes nothing of what is asked for.
+that the file can be dropped again: nothing of it counts but what the row was called, and the picture that it was about.
 """
 
 import json
