@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from darkroom import aws, batches, clock, filing, settings, streams
+from darkroom import aws, batches, clock, filing, manifests, settings, streams
 from darkroom.predictions import timestamp
 from tests.conftest import MODEL, Account, Event, call, event
 
@@ -57,7 +57,7 @@ def batch(account: Account) -> batches.Batch:
 
 
 def manifest(account: Account, folder: str = "results/shop/spring/") -> dict[str, Any]:
-    found = batches.read_manifest(folder)
+    found = manifests.read(folder)
     assert found
     return found[0]
 

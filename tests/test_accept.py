@@ -9,7 +9,7 @@ import httpx
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from darkroom import acceptance, aws, batches, catalogue, clock, filing, items, schedule, store, turnstile
+from darkroom import acceptance, aws, batches, catalogue, clock, filing, items, manifests, schedule, store, turnstile
 from darkroom.batches import Batch
 from darkroom.catalogue import Catalogue
 from darkroom.driver import LAST_TURN
@@ -76,7 +76,7 @@ def drop(account: Account, time: Clock, *documents: dict[str, Any], **changes: A
         events.append(event("accept", row={"line": line, "offset": len(body), "length": len(text)}))
         body += text
     aws.s3().put_object(Bucket=account.bucket, Key=f"{files}rows.jsonl", Body=body)
-    assert batches.claim(batches.load(files))
+    assert manifests.claim(batches.load(files))
     return events
 
 
@@ -220,7 +220,7 @@ def test_a_row_that_is_over_is_counted_once_however_often_it_comes(
         assert accept(row)["next"] == "done"
     batch = batches.load(row["files"])
     time.forward(120)
-    assert batches.count(replace(batch, rows=10), ok=False) == {
+    assert manifests.count(replace(batch, rows=10), ok=False) == {
         "processedRecordCount": 2,
         "successRecordCount": 1,
         "errorRecordCount": 1,
@@ -241,7 +241,7 @@ def test_the_manifest_says_now_and_then_how_far_the_batch_has_come(
 def test_a_manifest_that_is_final_stays_so(row: Event, account: Account, wire: Wire, time: Clock) -> None:
     accept(row)
     make(account, wire, time)
-    batches.update_manifest(batches.load(row["files"]), lambda there: there | {"status": "completed"})
+    manifests.update(batches.load(row["files"]), lambda there: there | {"status": "completed"})
     final = manifest(account)
     accept(row)
     assert manifest(account) == final
@@ -516,19 +516,22 @@ def test_a_row_whose_only_gateway_that_has_its_model_is_full_is_not_given_up(
     assert account.task().status is Status.RUNNING
 
 
+@pytest.mark.parametrize("made_by", ["vectornode", "replicate"])
 def test_a_row_that_is_over_leaves_each_gateway_that_it_was_at_and_is_counted_once(
-    fallback: Event, account: Account, wire: Wire, time: Clock
+    fallback: Event, account: Account, wire: Wire, time: Clock, made_by: str
 ) -> None:
+    wire.on("POST", CREATE, BUSY, prediction())
+    wire.on("POST", NEXT_CREATE, prediction() if made_by == "replicate" else BUSY)
     accept(fallback)
     visit(account.task())
-    make(account, wire, time)
+    assert (make(account, wire, time).route or "").startswith(made_by)
     assert [turnstile.enter(gateway, "next", 1) for gateway in ("vectornode", "replicate")] == [False, False]
     for _ in range(3):
         assert accept(again(fallback, driven=True))["next"] == "done"
     assert [turnstile.enter(gateway, "next", 1) for gateway in ("vectornode", "replicate")] == [True, True]
     assert manifest(account)["processedRecordCount"] == 1
     time.forward(120)
-    counted = batches.count(replace(batches.load(fallback["files"]), rows=10), ok=True)
+    counted = manifests.count(replace(batches.load(fallback["files"]), rows=10), ok=True)
     assert counted
     assert counted["processedRecordCount"] == 2
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from darkroom import batches, catalogue, cutting, filing, order, results, rows, sheets, tables
+from darkroom import catalogue, cutting, filing, manifests, order, results, rows, sheets, tables
 from darkroom.errors import InvalidOrder, NoGatewayKey, UnknownModel
 from tests.conftest import MODEL, ROOT, Account, Clock, Wire, picture
 from tests.dropping import batch, drop, lines, manifest, put
@@ -82,7 +82,7 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert filing.ROW_CAP == order.BODY_CAP
     assert f"first {sheets.SHOWN} characters" in PAGE
     assert re.search(rf"{filing.NAME_CAP} bytes at most", PAGE)
-    assert f"`errors` has the first {batches.ERRORS_SHOWN}." in PAGE
+    assert f"`errors` has the first {manifests.ERRORS_SHOWN}." in PAGE
 
 
 def test_the_line_of_output_jsonl_that_the_page_shows_was_made_where_it_says() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from darkroom import aws, batches, rows, store, streams
+from darkroom import aws, batches, manifests, rows, store, streams
 from darkroom.batches import Batch
 from darkroom.errors import Failure, Unavailable
 from darkroom.task import Image, Status, Task
@@ -75,7 +75,7 @@ def lay(account: Account, good: Rows, bad: Rows, created: int, **changes: Any) -
         with streams.Upload(account.bucket, f"{found.files}{name}", "text/plain") as file:
             for each in lines:
                 file.write(json.dumps(each).encode() + b"\n")
-    batches.claim(found)
+    manifests.claim(found)
     return found
 
 
@@ -268,7 +268,7 @@ def test_the_manifest_comes_last(account: Account, batch: Batch, monkeypatch: py
     def cut(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batches, "update_manifest", cut)
+    monkeypatch.setattr(manifests, "update", cut)
     with pytest.raises(KeyboardInterrupt):
         collate(batch)
     assert {f"{FOLDER}output.jsonl", f"{FOLDER}errors.jsonl"} <= set(account.files())
@@ -276,7 +276,7 @@ def test_the_manifest_comes_last(account: Account, batch: Batch, monkeypatch: py
 
 
 def test_somebody_else_at_the_manifest_means_coming_again(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "update_manifest", lambda *_: None)
+    monkeypatch.setattr(manifests, "update", lambda *_: None)
     with pytest.raises(Unavailable):
         collate(batch)
     with pytest.raises(Unavailable):

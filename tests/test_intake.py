@@ -10,7 +10,7 @@ from urllib.parse import quote_plus, unquote_plus
 import pytest
 from botocore.exceptions import ClientError
 
-from darkroom import aws, batches, filing, http, keys, streams
+from darkroom import aws, batches, filing, http, keys, manifests, streams
 from tests.conftest import MODEL, Account, Clock, Event, Wire, call, event, picture, template
 from tests.dropping import KEY, SPRING, batch, begun, collate, drop, fault, lines, manifest, put, refused, rows_of, told
 
@@ -124,7 +124,7 @@ def test_an_event_that_comes_twice_begins_one_batch(account: Account) -> None:
 @pytest.mark.parametrize("status", ["in_progress", "completed", "failed"])
 def test_a_file_that_is_under_way_or_over_is_not_read_again(account: Account, status: str) -> None:
     message = drop(account)
-    assert batches.update_manifest(batch(account), lambda there: there | {"status": status})
+    assert manifests.update(batch(account), lambda there: there | {"status": status})
     before = account.files()
     assert call("intake", message) == {"batchItemFailures": []}
     assert account.files() == before
@@ -435,7 +435,7 @@ def test_a_late_run_says_nothing_of_a_batch_that_has_begun_meanwhile(account: Ac
 
     def overtake() -> None:
         call("intake", message)
-        assert batches.update_manifest(batch(account), lambda there: there | {"status": "in_progress"})
+        assert manifests.update(batch(account), lambda there: there | {"status": "in_progress"})
         put(account, "shop/_defaults.json", defaults)
 
     with at("before-call", 3, overtake):

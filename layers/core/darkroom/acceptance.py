@@ -12,7 +12,7 @@ What is wrong with a row when its turn comes is the end of its task, and not of 
 
 from typing import Any, Literal
 
-from darkroom import batches, catalogue, clock, driver, filing, inbox, store, submission, turnstile
+from darkroom import batches, catalogue, clock, driver, filing, inbox, manifests, store, submission, turnstile
 from darkroom.answer import Failed
 from darkroom.batches import Batch, Stored
 from darkroom.errors import NotFound, Reason
@@ -93,8 +93,8 @@ def _count(batch: Batch, first: str, task: Task) -> None:
         _leave(gateway, task)
     if not _leave(first, task):
         return
-    if counts := batches.count(batch, task.status is Status.SUCCEEDED):
-        batches.update_manifest(batch, lambda manifest: manifest | {"status": "in_progress"} | counts)
+    if counts := manifests.count(batch, task.status is Status.SUCCEEDED):
+        manifests.update(batch, lambda manifest: manifest | {"status": "in_progress"} | counts)
 
 
 def _leave(gateway: str, task: Task) -> bool:

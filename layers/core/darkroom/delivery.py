@@ -12,7 +12,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom import aws, batches, clock, driver, http, keys, metrics, store, webhooks
+from darkroom import aws, batches, clock, driver, http, keys, manifests, metrics, store, webhooks
 from darkroom.errors import DarkroomError, ForbiddenAddress, NoReply, NotSent
 from darkroom.metrics import Fact
 from darkroom.task import Delivery, Task
@@ -84,7 +84,7 @@ def attempt_of_batch(files: str, tried: int) -> int | None:
     batch = batches.load(files)
     if not (receiver := batch.defaults.get("webhook")):
         return None
-    request = partial(webhooks.request_of_batch, receiver, batches.kept(batch))
+    request = partial(webhooks.request_of_batch, receiver, manifests.kept(batch))
     made = _attempt(batch.tenant, request, batch_id=batch.id)
     pause = made.pause(tried)
     if pause is None and not made.taken:

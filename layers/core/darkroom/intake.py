@@ -20,7 +20,7 @@ from urllib.parse import unquote_plus
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from darkroom import aws, batches, clock, filing, http, rows, settings, sheets, streams
+from darkroom import aws, batches, clock, filing, http, manifests, rows, settings, sheets, streams
 from darkroom.batches import JSON_LINES, Batch
 from darkroom.errors import CallerError, ForbiddenAddress
 from darkroom.filing import Form
@@ -117,20 +117,20 @@ def _claimed(batch: Batch, stored: str) -> Batch | None:
     """
     for folder in (batch.folder, filing.another_folder(batch.key, batch.id, stored)):
         batch = replace(batch, folder=folder)
-        if batches.claim(batch):
+        if manifests.claim(batch):
             return batch
-        found = batches.read_manifest(folder)
+        found = manifests.read(folder)
         if found is None:  # somebody is just claiming it
             break
         there, etag = found
         if there["batch_id"] == batch.id:
             return batch if there["status"] == "validating" else None
-        if _made_nothing(there) and there["source"]["key"] == batch.key and batches.claim(batch, instead_of=etag):
+        if _made_nothing(there) and there["source"]["key"] == batch.key and manifests.claim(batch, instead_of=etag):
             return batch
     raise LookupError(f"no folder is free now for the batch {batch.id}")
 
 
-def _made_nothing(manifest: batches.Manifest) -> bool:
+def _made_nothing(manifest: manifests.Manifest) -> bool:
     """Whether a batch is over and was never to make pictures: then another version of its file may have its folder."""
     return manifest["status"] == "failed" or (manifest["status"], manifest["dry_run"]) == ("completed", True)
 
@@ -191,9 +191,9 @@ def _sorted(batch: Batch, defaults: Defaults, form: Form) -> Batch:
         for line in sheets.read(streams.chunks(batch.bucket, batch.key, batch.version_id), form):
             sorter.sort(line)
     found = sorter.found()
-    said = batches.manifest(found, "validating", sorter.errors)
+    said = manifests.of(found, "validating", sorter.errors)
     # Another run may have been first, and its batch have begun.
-    batches.update_manifest(found, lambda there: there | said if there["status"] == "validating" else there)
+    manifests.update(found, lambda there: there | said if there["status"] == "validating" else there)
     return found
 
 

@@ -15,9 +15,10 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
-from darkroom import batches, clock, listing, rows, settings, streams
-from darkroom.batches import Batch, Manifest, Stored
+from darkroom import batches, clock, listing, manifests, rows, settings, streams
+from darkroom.batches import Batch, Stored
 from darkroom.errors import Unavailable
+from darkroom.manifests import Manifest
 from darkroom.predictions import timestamp
 from darkroom.task import Status, Task
 
@@ -55,7 +56,7 @@ class Tally:
                 self.cost = (self.cost or Decimal(0)) + price * len(result.made["images"])
         elif result.error:
             self.failed += 1
-            if len(self.errors) < batches.ERRORS_SHOWN:
+            if len(self.errors) < manifests.ERRORS_SHOWN:
                 told = {name: result.error[name] for name in ("code", "message")}
                 self.errors.append({"line": result.line, "custom_id": result.custom_id, **told})
 
@@ -69,7 +70,7 @@ def begin(batch: Batch) -> None:
         for result in _bad(batch):
             errors.write(result.text + b"\n")
             tally.add(result)
-    _tell(batch, lambda _: batches.manifest(batch, "in_progress", tally.errors))
+    _tell(batch, lambda _: manifests.of(batch, "in_progress", tally.errors))
 
 
 def finish(batch: Batch) -> Manifest:
@@ -78,7 +79,7 @@ def finish(batch: Batch) -> Manifest:
     spent = Decimal(0) if batch.dry_run or not tally.made else tally.cost
 
     def final(there: Manifest) -> Manifest:
-        told = batches.manifest(batch, "failed" if batch.error else "completed", tally.errors)
+        told = manifests.of(batch, "failed" if batch.error else "completed", tally.errors)
         told |= {
             "processedRecordCount": tally.made + tally.failed,
             "successRecordCount": tally.made,
@@ -92,7 +93,7 @@ def finish(batch: Batch) -> Manifest:
         }
 
     told = _tell(batch, final)
-    batches.keep(batch, told)
+    manifests.keep(batch, told)
     return told
 
 
@@ -113,7 +114,7 @@ def _settled(batch: Batch) -> Tally:
 
 def _tell(batch: Batch, change: Callable[[Manifest], Manifest]) -> Manifest:
     """Raises Unavailable: somebody else has written the manifest meanwhile."""
-    if (told := batches.update_manifest(batch, change)) is None:
+    if (told := manifests.update(batch, change)) is None:
         raise Unavailable("The manifest is being written by somebody else. Try again soon.")
     return told
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from darkroom import batches, catalogue, filing, http, posting, rehearsal, rows, submission, tables
+from darkroom import batches, catalogue, filing, http, manifests, posting, rehearsal, rows, submission, tables
 from darkroom.batches import Batch, Stored
 from darkroom.errors import CallerError, ForbiddenAddress, NoGatewayKey
 from darkroom.order import BODY_CAP
@@ -111,7 +111,7 @@ class Sorter:
         error = {"code": fault.code, "message": fault.message, "retryable": retryable, "may_be_billed": False}
         self._bad.write(rows.written(rows.with_error(line.document, line.number, error, self._batch.picture)) + b"\n")
         self._refused += 1
-        if len(self.errors) < batches.ERRORS_SHOWN:
+        if len(self.errors) < manifests.ERRORS_SHOWN:
             told = {"line": line.number, "custom_id": custom_id, "code": fault.code, "message": fault.message}
             self.errors.append(told)
 
