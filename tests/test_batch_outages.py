@@ -121,7 +121,9 @@ def test_a_function_that_is_killed_costs_nothing_and_loses_nothing(
     assert deaths.happened(death, victim)
 
 
-def test_a_batch_that_was_stopped_goes_on_when_it_is_redriven_and_repeats_nothing(dropper: Dropper) -> None:
+def test_a_batch_that_was_stopped_goes_on_when_it_is_redriven_and_repeats_nothing(
+    dropper: Dropper, deaths: Deaths
+) -> None:
     dropper.drop("default/stopped/stopped.jsonl", rows("a sundial", 12))
     folder = "results/default/stopped/stopped/"
     batch_id = dropper.wait(folder, "in_progress")["batch_id"]
@@ -129,6 +131,7 @@ def test_a_batch_that_was_stopped_goes_on_when_it_is_redriven_and_repeats_nothin
     (batch,) = [one for one in dropper.darkroom.cloud.executions("Batch") if one.name == batch_id]
     states.stop_execution(executionArn=batch.arn)
     states.redrive_execution(executionArn=batch.arn)
+    deaths.let_pass(400)  # until the sweeper takes the drivers for lost that were stopped with the batch
     manifest = dropper.ended(folder, seconds=240)
     assert manifest["successRecordCount"] == 12
     assert dropper.charges(*prompts("a sundial", 12)) == [1] * 12
