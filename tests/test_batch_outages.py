@@ -131,7 +131,9 @@ def test_a_batch_that_was_stopped_goes_on_when_it_is_redriven_and_repeats_nothin
     (batch,) = [one for one in dropper.darkroom.cloud.executions("Batch") if one.name == batch_id]
     states.stop_execution(executionArn=batch.arn)
     states.redrive_execution(executionArn=batch.arn)
-    deaths.let_pass(400)  # until the sweeper takes the drivers for lost that were stopped with the batch
+    # Until the sweeper takes the drivers for lost that were stopped with the batch; but not while any of them posts.
+    time.sleep(8)
+    deaths.let_pass(400)
     manifest = dropper.ended(folder, seconds=240)
     assert manifest["successRecordCount"] == 12
     assert dropper.charges(*prompts("a sundial", 12)) == [1] * 12
