@@ -135,5 +135,5 @@ def test_a_batch_that_was_stopped_goes_on_when_it_is_redriven_and_repeats_nothin
     time.sleep(8)
     deaths.let_pass(400)
     manifest = dropper.ended(folder, seconds=240)
-    assert manifest["successRecordCount"] == 12
+    assert manifest["successRecordCount"] == 12, manifest["errors"]
     assert dropper.charges(*prompts("a sundial", 12)) == [1] * 12
