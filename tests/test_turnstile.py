@@ -30,6 +30,22 @@ def leave(row: str, *, lost: bool = False, answered: int | None = None) -> bool:
     return turnstile.leave(GATEWAY, row, lost=lost, answered=answered)
 
 
+def be_overtaken(monkeypatch: pytest.MonkeyPatch, limit: int, *, lost: bool = False) -> None:
+    """Whoever writes next finds, when it comes to that, that another has entered meanwhile; and has left as lost."""
+    write, first = turnstile._write, [True]
+
+    def overtaken(*what: Any, **more: Any) -> Any:
+        found = write(*what, **more)
+        if first:
+            first.clear()
+            assert turnstile.enter(GATEWAY, "faster", limit)
+            if lost:
+                leave("faster", lost=True)
+        return found
+
+    monkeypatch.setattr(turnstile, "_write", overtaken)
+
+
 def lose(times: int, time: Clock) -> None:
     """So many rows in a row whose submission is unknown."""
     for number in range(times):
@@ -100,16 +116,7 @@ def test_a_crowd_that_comes_at_once_does_not_get_past_the_limit(monkeypatch: pyt
 
 def test_of_two_who_open_a_turnstile_at_once_one_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has ever been there: both find nothing, and both would make it."""
-    write, first = turnstile._write, [True]
-
-    def overtaken(*what: Any, **more: Any) -> Any:
-        found = write(*what, **more)
-        if first:
-            first.clear()
-            assert turnstile.enter(GATEWAY, "faster", 1)
-        return found
-
-    monkeypatch.setattr(turnstile, "_write", overtaken)
+    be_overtaken(monkeypatch, limit=1)
     assert turnstile.enter(GATEWAY, "slower", 1) is False
     assert inside() == {"faster"}
 
@@ -277,16 +284,7 @@ def test_of_two_who_come_after_a_rest_one_gets_in(
 ) -> None:
     lose(LOST, time)
     time.forward(15)
-    write, first = turnstile._write, [True]
-
-    def overtaken(*what: Any, **more: Any) -> Any:
-        found = write(*what, **more)
-        if first:
-            first.clear()
-            assert turnstile.enter(GATEWAY, "faster", 10)
-        return found
-
-    monkeypatch.setattr(turnstile, "_write", overtaken)
+    be_overtaken(monkeypatch, limit=10)
     assert turnstile.enter(GATEWAY, "slower", 10) is False
     assert inside() == {"faster"}
 
@@ -296,16 +294,6 @@ def test_who_comes_after_a_rest_and_is_overtaken_by_one_that_is_lost_waits_for_t
 ) -> None:
     lose(LOST, time)
     time.forward(15)
-    write, first = turnstile._write, [True]
-
-    def overtaken(*what: Any, **more: Any) -> Any:
-        found = write(*what, **more)
-        if first:
-            first.clear()
-            assert turnstile.enter(GATEWAY, "faster", 10)
-            leave("faster", lost=True)
-        return found
-
-    monkeypatch.setattr(turnstile, "_write", overtaken)
+    be_overtaken(monkeypatch, limit=10, lost=True)
     assert turnstile.enter(GATEWAY, "slower", 10) is False
     assert inside() == set()
