@@ -175,6 +175,7 @@ def main() -> int:
     run = given.pop("run")
     if region := given.pop("region"):
         os.environ["AWS_DEFAULT_REGION"] = region
+    aws.connect = aws.sdk
     try:
         if run is not show_catalogue:
             _find(given["stack"])

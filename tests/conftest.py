@@ -185,16 +185,12 @@ class ScriptedTransport(http.Public):
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = self._wire.answer(request)
         return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
 
-    async def pin(self, url: httpx.URL) -> httpx.URL:
+    def pin(self, url: httpx.URL, _: float) -> httpx.URL:
         return url
-
-    async def aclose(self) -> None:
-        """There is no connection to close."""
 
 
 @pytest.fixture
@@ -220,6 +216,7 @@ def _moto() -> Iterator[None]:
         for name, value in {**nobody, "AWS_DEFAULT_REGION": "us-east-1"}.items():
             patch.setenv(name, value)
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        patch.setattr(aws, "connect", aws.sdk)  # test_aws.py has what is sent without it
         yield
 
 
@@ -249,7 +246,8 @@ def submit(
     body: Any = None, *, model: str = MODEL, key: str | None = "order-1", tenant: str = "default", **headers: str
 ) -> dict[str, Any]:
     """What POST answers: the usual order, or `body`."""
-    sent = event("submit", rawPath=f"/v1/models/{model}/predictions")
+    owner, _, name = model.partition("/")
+    sent = event("submit", rawPath=f"/v1/models/{model}/predictions", pathParameters={"owner": owner, "name": name})
     sent["headers"] |= headers
     sent["headers"].pop("idempotency-key", None)
     if key is not None:
@@ -274,7 +272,8 @@ def document(answer: dict[str, Any]) -> dict[str, Any]:
 
 def step(task: Task, turn: int = 0, **changes: Any) -> Event:
     """What a driver hands to its functions."""
-    return {"v": 1, "task_id": task.task_id, "generation": task.generation, "wait": 4, "turn": turn} | changes
+    told = {"v": 1, "task_id": task.task_id, "generation": task.generation, "wait": 4, "turn": turn}
+    return told | {"at": 0, "asked": 0} | changes
 
 
 def conclude(task: Task, turn: int = 1) -> Event:

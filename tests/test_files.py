@@ -5,9 +5,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
-from boto3.dynamodb.conditions import Attr
 
 from darkroom import aws, gallery, items
+from darkroom.conditions import Attr
 from darkroom.task import Task
 from tests.conftest import ORIGIN, OUTPUT, Account, Event, Wire, call, document, event, picture, step
 

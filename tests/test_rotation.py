@@ -8,7 +8,6 @@ from datetime import UTC, datetime, tzinfo
 import httpx
 import pytest
 import standardwebhooks.webhooks
-from aws_lambda_powertools.utilities.parameters import SSMProvider
 from hypothesis import given
 from hypothesis import strategies as st
 from replicate.webhook import InvalidSignatureError, Webhooks, WebhookSigningSecret
@@ -50,7 +49,7 @@ class Stack:
         sent = event("account", rawPath="/v1/webhooks/default/secret")
         sent["requestContext"]["http"]["path"] = sent["rawPath"]
         with self.patch.context() as started:
-            started.setattr(keys, "_provider", lambda: SSMProvider(boto3_client=aws.ssm()))
+            started.setattr(keys, "_parameter", keys._parameter.__wrapped__)
             key: str = json.loads(call("account", sent)["body"])["key"]
         return key
 
@@ -70,9 +69,8 @@ def stack(account: Account, wire: Wire, time: Clock, monkeypatch: pytest.MonkeyP
         def now(cls, tz: tzinfo | None = None) -> "Moment":
             return cls.fromtimestamp(time.now / 1000, tz)
 
-    # Standard Webhooks' verifier, and what keeps parameters, look at the clock on the wall.
+    # Standard Webhooks' verifier looks at the clock on the wall.
     monkeypatch.setattr(standardwebhooks.webhooks, "datetime", Moment)
-    monkeypatch.setattr("aws_lambda_powertools.utilities.parameters.base.datetime", Moment)
     wire.on("POST", CREATE, httpx.Response(422, json={"detail": "no"}))
     wire.on("POST", RECEIVER, httpx.Response(204))
     submit(order(webhook=RECEIVER))
@@ -128,7 +126,7 @@ def test_a_receiver_that_asks_for_the_secret_at_any_time_believes_whatever_comes
 
 
 def test_the_new_secret_is_shown_only_when_every_function_has_read_it() -> None:
-    assert rotation.READ_MS >= 2 * keys.MAX_AGE * 1000
+    assert rotation.READ_MS >= 2 * keys.MAX_AGE_MS
 
 
 def test_an_overlap_has_the_hours_that_it_is_given(stack: Stack) -> None:

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import ClientError
 
 from darkroom import aws, gallery, items, store
+from darkroom.conditions import Attr
 from darkroom.task import Status, Task
 from tests.conftest import (
     OUTPUT,

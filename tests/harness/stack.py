@@ -6,7 +6,7 @@ from typing import Any
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 
-from darkroom import keys, timings
+from darkroom import aws, keys, timings
 from local.cloud.machines.definition import parse
 from tests.conftest import ROOT, WEBHOOK_SECRET, Account, template
 
@@ -43,7 +43,8 @@ class Stack:
                 self.account.put(f"gateways/{name}", key)
         self._keys = dict(gateway_keys)
         keys.forget()
-        timings._expected.cache_clear()
+        for kept in (timings._plan, timings._weights, timings._known, timings._dearer, timings._counted):
+            kept.cache_clear()
 
     def tasks(self) -> dict[str, Any]:
         """moto's own items of the tasks table, by key: to look at, without a call that would be an effect."""
@@ -69,6 +70,7 @@ class Stack:
 
 
 def environment() -> None:
-    """What boto3 needs to be answered by moto."""
+    """What is asked of AWS is asked by boto3, and what boto3 needs to be answered by moto."""
+    aws.connect = aws.sdk
     nobody = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "testing")
     os.environ.update({**nobody, "AWS_DEFAULT_REGION": REGION})

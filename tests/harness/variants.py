@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from boto3.dynamodb.conditions import Attr
 
 from darkroom import (
     addresses,
@@ -35,6 +34,7 @@ from darkroom import (
     webhooks,
 )
 from darkroom.answer import Failed
+from darkroom.conditions import Attr
 from darkroom.errors import NoReply, Reason
 from darkroom.task import Delivery, Status, Task
 

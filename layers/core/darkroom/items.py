@@ -1,8 +1,8 @@
 """
 A task as an item of DynamoDB, and the one shape that every later write to it has.
 
-A write that the SDK repeated because its reply was lost finds its condition broken by itself; it is told from a lost
-race by the item already saying what was to be written.
+A write that was repeated because its reply was lost (calls.py) finds its condition broken by itself; it is told from a
+lost race by the item already saying what was to be written.
 """
 
 import dataclasses
@@ -10,11 +10,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from darkroom import aws, settings
+from darkroom.conditions import Attr, Condition
 from darkroom.errors import Failure
 from darkroom.task import Delivery, Image, Status, Task
 
@@ -24,7 +23,7 @@ _NONCES = "nonces"
 
 def change(
     task: Task,
-    condition: ConditionBase,
+    condition: Condition,
     put: dict[str, Any],
     *,
     append: dict[str, Any] | None = None,
@@ -42,16 +41,14 @@ def change(
     put = {name: value for name, value in put.items() if value is not None}
     append = append or {}
     condition = Attr("task_id").exists() & condition
-    # So that a write that the SDK repeats does not append twice.
+    # So that a write that is repeated does not append twice.
     if once:
         condition = condition & ~Attr(_NONCES).contains(once)
         append = {**append, _NONCES: once}
     else:
         for name in append:
-            condition = condition & Attr(name).size().eq(len(getattr(task, name)))
-    built = ConditionExpressionBuilder().build_expression(condition)
-    names = dict(built.attribute_name_placeholders)
-    values = dict(built.attribute_value_placeholders)
+            condition = condition & Attr(name).has(len(getattr(task, name)))
+    expression, names, values = condition.written()
     assignments = []
     for number, (name, value) in enumerate(put.items()):
         names[f"#put{number}"], values[f":put{number}"] = name, value
@@ -67,7 +64,7 @@ def change(
         done = client.update_item(
             TableName=settings.tasks_table(),
             Key={"task_id": {"S": task.task_id}},
-            ConditionExpression=built.condition_expression,
+            ConditionExpression=expression,
             UpdateExpression=f"{sets} {removal}".strip(),
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=serialized(values),
@@ -106,14 +103,12 @@ def broken_by(error: ClientError) -> dict[str, Any]:
 
 def serialized(values: dict[str, Any]) -> dict[str, Any]:
     """Values as DynamoDB writes them."""
-    serialize = TypeSerializer().serialize
-    return {name: serialize(str(value) if isinstance(value, str) else value) for name, value in values.items()}
+    return {name: _wire(value) for name, value in values.items()}
 
 
 def deserialized(item: Mapping[str, Any]) -> dict[str, Any]:
     """Values as they were, from what DynamoDB gives."""
-    deserialize = TypeDeserializer().deserialize
-    return {name: _plain(deserialize(value)) for name, value in item.items()}
+    return {name: _plain(value) for name, value in item.items()}
 
 
 def to_item(task: Task) -> dict[str, Any]:
@@ -144,14 +139,38 @@ def _known(kind: type[Task | Image | Failure], values: dict[str, Any]) -> dict[s
     return {field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}
 
 
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers are decimals; all of ours are whole."""
+def _wire(value: Any) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html"""
     match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case str():
+            return {"S": str(value)}
         case dict():
-            return {name: _plain(each) for name, each in value.items()}
-        case list():
-            return [_plain(each) for each in value]
-        case bool() | str() | None:
-            return value
+            return {"M": {name: _wire(each) for name, each in value.items()}}
+        case list() | tuple():
+            return {"L": [_wire(each) for each in value]}
         case _:
-            return int(value)
+            raise TypeError(f"an item cannot hold a {type(value).__name__}")
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    """All numbers of ours are whole."""
+    ((kind, held),) = value.items()
+    match kind:
+        case "NULL":
+            return None
+        case "BOOL" | "S":
+            return held
+        case "N":
+            return int(held)
+        case "M":
+            return {name: _plain(each) for name, each in held.items()}
+        case "L":
+            return [_plain(each) for each in held]
+        case _:
+            raise TypeError(f"no item of ours holds a {kind}")

@@ -5,21 +5,18 @@ All but the address are SecureStrings that the operator's command puts there (Cl
 the warm function for a minute, so that a new key is in use everywhere within a minute.
 """
 
-from functools import cache, lru_cache
-
-from aws_lambda_powertools.utilities.parameters import SSMProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from functools import lru_cache
 
 from darkroom import aws, clock, rotation, settings
 from darkroom.errors import OperatorError, SettingMissing
 
-#: Seconds for which a parameter is kept.
-MAX_AGE = 60
+#: Milliseconds for which a parameter is kept; that there is none, too.
+MAX_AGE_MS = 60_000
 
 
 def gateway(name: str) -> str | None:
-    """The key of a gateway, or None if the operator has put none; that, too, is kept for a while."""
-    return _gateway(settings.stack(), name, clock.now() // (MAX_AGE * 1000))
+    """The key of a gateway, or None if the operator has put none."""
+    return _read(f"gateways/{name}")
 
 
 def webhook_secrets(tenant: str) -> tuple[str, ...]:
@@ -34,47 +31,46 @@ def webhook_secret(tenant: str) -> str:
 
 def link() -> str:
     """What links to images are signed with. Raises SettingMissing."""
-    return _read("link-key")
+    return _needed("link-key")
 
 
 def api_url() -> str:
     """Our own scheme and host, for those who cannot see it in a request. Raises SettingMissing."""
-    return _read("api-url")
+    return _needed("api-url")
 
 
 def forget() -> None:
     """Read everything anew: a gateway has refused a key, so there may be a newer one."""
-    _provider.cache_clear()
-    _gateway.cache_clear()
-
-
-@lru_cache(maxsize=64)
-def _gateway(_stack: str, name: str, _age: int) -> str | None:
-    try:
-        return _read(f"gateways/{name}", max_age=0)
-    except SettingMissing:
-        return None
+    _parameter.cache_clear()
 
 
 def _secrets(tenant: str) -> rotation.Secrets:
     name = f"tenants/{tenant}/webhook-secret"
     try:
-        return rotation.read(_read(name))
+        return rotation.read(_needed(name))
     except ValueError as error:
         raise OperatorError(f"the parameter /{settings.stack()}/{name} holds no webhook secret") from error
 
 
-@cache
-def _provider() -> SSMProvider:
-    return SSMProvider(boto3_client=aws.ssm())
+def _needed(name: str) -> str:
+    value = _read(name)
+    if value is None:
+        raise SettingMissing(f"there is no parameter {_path(name)}; operate.py puts it there")
+    return value
 
 
-def _read(name: str, max_age: int = MAX_AGE) -> str:
-    path = f"/{settings.stack()}/{name}"
+def _read(name: str) -> str | None:
+    return _parameter(_path(name), clock.now() // MAX_AGE_MS)
+
+
+def _path(name: str) -> str:
+    return f"/{settings.stack()}/{name}"
+
+
+@lru_cache(maxsize=256)
+def _parameter(path: str, _age: int) -> str | None:
+    client = aws.ssm()
     try:
-        value = _provider().get(path, max_age=max_age, decrypt=True)
-    except GetParameterError as error:
-        if not isinstance(error.__context__, aws.ssm().exceptions.ParameterNotFound):
-            raise
-        raise SettingMissing(f"there is no parameter {path}; operate.py puts it there") from error
-    return str(value)
+        return client.get_parameter(Name=path, WithDecryption=True)["Parameter"]["Value"]
+    except client.exceptions.ParameterNotFound:
+        return None

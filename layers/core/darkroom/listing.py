@@ -16,9 +16,8 @@ from datetime import datetime
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from boto3.dynamodb.conditions import ConditionExpressionBuilder, Key
-
 from darkroom import aws, items, settings
+from darkroom.conditions import Attr
 from darkroom.errors import InvalidOrder, NotFound, Unavailable
 from darkroom.shapes import Prediction
 from darkroom.store import TENANT_SHARDS
@@ -139,8 +138,7 @@ def _shard(tenant: str, shard: int, wanted: Wanted) -> tuple[list[tuple[int, Pla
     place = wanted.places.get(shard)
     if first > last or (place and place[0] < first):
         return [], False
-    condition = Key("tenant_shard").eq(name) & Key("created").between(first, last)
-    built = ConditionExpressionBuilder().build_expression(condition, is_key_condition=True)
+    condition = (Attr("tenant_shard").eq(name) & Attr("created").between(first, last)).written()
     start: dict[str, Any] = {}
     if place and place[0] <= last:  # else it lies before what is wanted, where DynamoDB would not begin
         key = {"tenant_shard": name, "created": place[0], "task_id": place[1]}
@@ -148,9 +146,9 @@ def _shard(tenant: str, shard: int, wanted: Wanted) -> tuple[list[tuple[int, Pla
     reply = aws.dynamodb().query(
         TableName=settings.tasks_table(),
         IndexName="tenant",
-        KeyConditionExpression=built.condition_expression,
-        ExpressionAttributeNames=built.attribute_name_placeholders,
-        ExpressionAttributeValues=items.serialized(built.attribute_value_placeholders),
+        KeyConditionExpression=condition.expression,
+        ExpressionAttributeNames=condition.names,
+        ExpressionAttributeValues=items.serialized(condition.values),
         ScanIndexForward=False,
         Limit=PAGE,
         **start,

@@ -8,7 +8,7 @@ read, which every function does within a minute, and the new one is shown only w
 import re
 from dataclasses import dataclass
 
-#: Milliseconds after a rotation until the new secret is shown: keys.MAX_AGE, and as much again for clocks that differ.
+#: Milliseconds after a rotation until the new secret is shown: keys.MAX_AGE_MS, and as much again as clocks may differ.
 READ_MS = 120_000
 
 #: `whsec_` and a key in base64, with or without its padding.

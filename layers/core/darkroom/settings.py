@@ -65,6 +65,29 @@ def task_retention_days() -> int:
     return int(_read("TASK_RETENTION_DAYS"))
 
 
+def aws_region() -> str | None:
+    """Lambda says it by the first of these names, the AWS CLI by the second."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
+def aws_credentials() -> tuple[str, str, str | None] | None:
+    """
+    An access key's id, its secret, and the token of its session. Lambda puts those of the function's role there, and
+    they stay the same for as long as the process lives.
+    """
+    key_id, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    return (key_id, secret, os.environ.get("AWS_SESSION_TOKEN")) if key_id and secret else None
+
+
+def aws_endpoint(service: str) -> str | None:
+    """
+    Where a service is, if it is not where it always is.
+
+    service: as https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html writes it in such names (`SFN`).
+    """
+    return os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL")
+
+
 def _read(name: str) -> str:
     try:
         return os.environ[name]

@@ -9,10 +9,9 @@ import zlib
 from contextlib import suppress
 from typing import Any
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
-
 from darkroom import aws, clock, items, schedule, settings
 from darkroom.answer import Failed, Finished
+from darkroom.conditions import Attr, Condition
 from darkroom.errors import Failure, NotFound
 from darkroom.task import Delivery, Status, Task
 
@@ -48,7 +47,7 @@ def create(task: Task) -> Task:
 
 
 def read(task_id: str, *, hasty: bool = False) -> Task:
-    """The task as it is now. Raises NotFound. hasty: within two seconds, or whatever boto3 raises instead."""
+    """The task as it is now. Raises NotFound. hasty: within two seconds; raises what botocore has if not."""
     client = aws.hasty_dynamodb() if hasty else aws.dynamodb()
     found = client.get_item(TableName=settings.tasks_table(), Key={"task_id": {"S": task_id}}, ConsistentRead=True)
     if "Item" not in found:
@@ -61,9 +60,9 @@ def claim(task: Task, nonce: str, route: str, lease: int, due: int) -> Task | No
     accepted → submitting: until `lease` (ms) the holder of `nonce` alone may post, on `route`. None: somebody else may,
     or has been refused since the task was read.
     """
-    unclaimed = Attr("status").eq(Status.ACCEPTED) & Attr("attempts").size().eq(len(task.attempts))
+    unclaimed = Attr("status").eq(Status.ACCEPTED) & Attr("attempts").has(len(task.attempts))
     claimed = {"status": Status.SUBMITTING, "nonce": nonce, "route": route, "lease": lease, "due": due}
-    # Others may have moved `due` before the SDK repeats this, and a claim of ours that we took for lost is never used.
+    # Others may have moved `due` before this is repeated, and a claim of ours that we took for lost is never used.
     return items.change(task, unclaimed & Attr("cancel").not_exists(), claimed, proof=("status", "nonce"))
 
 
@@ -249,34 +248,32 @@ def _shard(task_id: str, shards: int) -> int:
 
 
 def _overdue(shard: str, now: int, **wanted: Any) -> Any:
-    key = ConditionExpressionBuilder().build_expression(
-        Key("due_shard").eq(shard) & Key("due").lt(now), is_key_condition=True
-    )
+    key = (Attr("due_shard").eq(shard) & Attr("due").lt(now)).written()
     return aws.dynamodb().query(
         TableName=settings.tasks_table(),
         IndexName="due",
-        KeyConditionExpression=key.condition_expression,
-        ExpressionAttributeNames=key.attribute_name_placeholders,
-        ExpressionAttributeValues=items.serialized(key.attribute_value_placeholders),
+        KeyConditionExpression=key.expression,
+        ExpressionAttributeNames=key.names,
+        ExpressionAttributeValues=items.serialized(key.values),
         **wanted,
     )
 
 
-def _claimed(task: Task) -> ConditionBase:
+def _claimed(task: Task) -> Condition:
     return Attr("status").eq(Status.SUBMITTING) & Attr("nonce").eq(task.nonce)
 
 
-def _doubted(task: Task) -> ConditionBase:
+def _doubted(task: Task) -> Condition:
     """That nobody has counted, or forgotten, what is in doubt since the task was read."""
     return Attr("doubt").eq(task.doubt) if task.doubt else Attr("doubt").not_exists()
 
 
-def _pending(task: Task) -> ConditionBase:
+def _pending(task: Task) -> Condition:
     """That the receiver has to be told still, and by the delivery that has read the task."""
     return Attr("delivery").eq(Delivery.PENDING) & Attr("generation").eq(task.generation)
 
 
-def _told(task: Task, condition: ConditionBase, delivery: Delivery, attempt: dict[str, Any], nonce: str) -> Task | None:
+def _told(task: Task, condition: Condition, delivery: Delivery, attempt: dict[str, Any], nonce: str) -> Task | None:
     put = {"delivery": delivery, "expires": _expiry(task)}
     return items.change(task, condition, put, append={"deliveries": attempt}, drop=("due", "due_shard"), once=nonce)
 

@@ -13,6 +13,7 @@ import hmac
 import re
 import secrets
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +73,7 @@ def whose(key: str) -> str | None:
 
 def list_keys(tenant: str | None = None) -> list[Key]:
     """Every key that was ever made, of all tenants or of one: tenant by tenant, the oldest first."""
-    pages = aws.dynamodb().get_paginator("scan").paginate(TableName=settings.tenants_table())
-    found = [_shown(item) for page in pages for item in page["Items"] if item["id"]["S"].startswith("key#")]
+    found = [_shown(item) for item in _items() if item["id"]["S"].startswith("key#")]
     return sorted((key for key in found if tenant in (None, key.tenant)), key=lambda key: (key.tenant, key.made))
 
 
@@ -109,6 +109,17 @@ def make_webhook_secret() -> str:
     24 bytes make 32 characters without padding, which every known verifier reads.
     """
     return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
+
+
+def _items() -> Iterator[dict[str, Any]]:
+    """All of the table, a page after the other."""
+    start: dict[str, Any] = {}
+    while True:
+        page = aws.dynamodb().scan(TableName=settings.tenants_table(), **start)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def _name(key_id: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from typing import Any
 import boto3
 import httpx
 
-from darkroom import clock, http, store
+from darkroom import calls, clock, http, store
 from darkroom.task import Task
 from local.cloud.functions.loopback import OURS
 
@@ -82,6 +82,16 @@ class Doom:
         for name, function in inspect.getmembers(store, inspect.isfunction):
             if function.__module__ == store.__name__ and not name.startswith("_"):
                 setattr(store, name, self._named(name, function))
+        ask = calls.ask
+
+        def asked(client: calls.Client, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+            effect = self._effect(client.service.host, operation)
+            self.meet(f"{effect}.before")
+            answer = ask(client, operation, parameters)
+            self.meet(f"{effect}.after")
+            return answer
+
+        calls.ask = asked
         boto3.DEFAULT_SESSION = boto3.Session()
         boto3.DEFAULT_SESSION.events.register("before-call", self._asks)
         boto3.DEFAULT_SESSION.events.register("after-call", self._was_answered)
@@ -125,16 +135,14 @@ class Doom:
         return named
 
     def _asks(self, model: Any, **_: Any) -> None:
-        self.meet(f"{self._effect(model)}.before")
+        self.meet(f"{self._effect(model.service_model.signing_name, model.name)}.before")
 
     def _was_answered(self, http_response: Any, model: Any, **_: Any) -> None:
         if http_response.status_code < 300:
-            self.meet(f"{self._effect(model)}.after")
+            self.meet(f"{self._effect(model.service_model.signing_name, model.name)}.after")
 
-    def _effect(self, model: Any) -> str:
-        if self.record:
-            return f"store.{self.record}"
-        return f"{model.service_model.signing_name}.{model.name}"
+    def _effect(self, service: str, operation: str) -> str:
+        return f"store.{self.record}" if self.record else f"{service}.{operation}"
 
 
 class Watched(http.Public):
@@ -144,18 +152,15 @@ class Watched(http.Public):
         self._socket = socket
         self._tell = tell
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         effect = f"http.{_purpose(request)}"
         self._tell(f"{effect}.before")
-        response = await self._socket.handle_async_request(request)
+        response = self._socket.handle_request(request)
         self._tell(f"{effect}.after")
         return response
 
-    async def pin(self, url: httpx.URL) -> httpx.URL:
-        return await self._socket.pin(url)
-
-    async def aclose(self) -> None:
-        await self._socket.aclose()
+    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
+        return self._socket.pin(url, patience)
 
 
 def _purpose(request: httpx.Request) -> str:

@@ -1,0 +1,215 @@
+"""
+One call of an AWS service that speaks the JSON protocol: signed, sent, judged, and tried again.
+
+To load AWS's SDK takes longer than all else that a function has to load, and a call by it takes several times as long.
+So this does what the SDK's standard mode does (botocore/retries/standard.py), and raises the same errors; only that it
+keeps no account of how often it has tried again, and takes a success that is no JSON for a reply that was lost.
+
+The rule: whatever is asked for here may be done more than once, and its reply be the last one's. An error says in
+RetryAttempts how often that may have been.
+"""
+
+import http.client
+import json
+import select
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectionError,  # noqa: A004 - botocore's name
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from darkroom import clock, settings, sigv4
+
+#: Codes after which the SDK asks again: it waits longer after the first.
+_THROTTLED = {
+    "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
+    "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
+    "TransactionInProgressException",
+}  # fmt: skip
+_TRANSIENT = {"ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException"}
+_LONGEST_PAUSE_S = 20
+
+
+@dataclass(frozen=True)
+class Service:
+    """
+    What tells a service from the others.
+
+    name: boto3's. host: the first part of its address, and what signatures call it. target: what its operations'
+    names stand behind. version: of its JSON. variable: as in settings.aws_endpoint. pause: seconds that the first
+    pause lasts at most, if it is not throttled.
+    """
+
+    name: str
+    host: str
+    target: str
+    version: str
+    variable: str
+    pause: float = 0.05
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds for a connection, and for each silence after that; and how often something is tried."""
+
+    connect: float
+    read: float
+    attempts: int
+
+
+class Client:
+    """
+    A service, asked by the names that boto3 has for its operations: `client.get_item(TableName=…)` gives the JSON
+    document that comes back. Times in it are numbers, and bytes are base64.
+    """
+
+    def __init__(self, service: Service, patience: Patience) -> None:
+        self.service, self.patience, self.exceptions = service, patience, _Exceptions()
+        region = settings.aws_region()
+        if region is None:
+            raise NoRegionError
+        self._region = region
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        self.url = settings.aws_endpoint(service.variable) or f"https://{service.host}.{region}.{suffix}"
+        self._address = urlsplit(self.url)
+        self._idle = list[http.client.HTTPConnection]()
+
+    def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        operation = name.title().replace("_", "")
+        return lambda **parameters: ask(self, operation, parameters)
+
+    def attempt(self, operation: str, body: bytes, retries: int) -> dict[str, Any]:
+        """One attempt, after so many others. Raises ClientError, HTTPClientError, ConnectionError."""
+        status, request_id, content = self._exchange(operation, body)
+        try:
+            document = json.loads(content or b"{}")
+        except ValueError as error:
+            if status < 300:
+                raise HTTPClientError(error=error) from error
+            document = {"message": content.decode(errors="replace")}
+        if status < 300:
+            return dict(document)
+        code = document.get("__type", str(status)).split(":")[0].rpartition("#")[2]
+        response: Any = document | {
+            "Error": {"Code": code, "Message": document.get("message", document.get("Message", ""))},
+            "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": retries, "RequestId": request_id},
+        }
+        raise getattr(self.exceptions, code)(response, operation)
+
+    def _exchange(self, operation: str, body: bytes) -> tuple[int, str, bytes]:
+        """The status of a reply, AWS's name for the request, and the body."""
+        headers = self._headers(operation, body)
+        connection, kept = self._connected(), False
+        try:
+            connection.request("POST", "/", body, headers)
+            response = connection.getresponse()
+            reply = response.status, response.headers.get("x-amzn-requestid", ""), response.read()
+            kept = not response.will_close
+        except TimeoutError as error:
+            raise ReadTimeoutError(endpoint_url=self.url, error=error) from error
+        except (http.client.HTTPException, OSError) as error:
+            raise ConnectionClosedError(endpoint_url=self.url, error=error) from error
+        finally:
+            if kept:
+                self._idle.append(connection)
+            else:
+                connection.close()
+        return reply
+
+    def _headers(self, operation: str, body: bytes) -> dict[str, str]:
+        credentials = settings.aws_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        headers = {
+            "host": self._address.netloc,
+            "content-type": f"application/x-amz-json-{self.service.version}",
+            "x-amz-target": f"{self.service.target}.{operation}",
+        }
+        who, service = sigv4.Credentials(*credentials), self.service.host
+        return sigv4.signed(headers, body, by=who, region=self._region, service=service, now=clock.now())
+
+    def _connected(self) -> http.client.HTTPConnection:
+        """A connection that was kept, unless the other side has closed it meanwhile, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not select.select([connection.sock], [], [], 0)[0]:
+                return connection
+            connection.close()
+        host, port, limit = self._address.hostname or "", self._address.port, self.patience.connect
+        if self._address.scheme == "https":
+            connection = http.client.HTTPSConnection(host, port, timeout=limit, context=_tls())
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=limit)
+        try:
+            connection.connect()
+        except TimeoutError as error:
+            raise ConnectTimeoutError(endpoint_url=self.url, error=error) from error
+        except ssl.SSLError as error:
+            raise SSLError(endpoint_url=self.url, error=error) from error
+        except OSError as error:
+            raise EndpointConnectionError(endpoint_url=self.url, error=error) from error
+        connection.sock.settimeout(self.patience.read)
+        return connection
+
+
+def ask(client: Client, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """What an operation gives, after as many attempts as it needs. Raises what they raise."""
+    body, last = json.dumps(parameters).encode(), client.patience.attempts - 1
+    for retries in range(last):
+        try:
+            return client.attempt(operation, body, retries)
+        except (ClientError, HTTPClientError, ConnectionError) as error:
+            pause = _pause(error, client.service.pause)
+            if pause is None:
+                raise
+        clock.sleep(clock.chance() * min(pause * 2**retries, _LONGEST_PAUSE_S))
+    return client.attempt(operation, body, last)
+
+
+def _pause(error: Exception, usual: float) -> float | None:
+    """Seconds that the first pause lasts at most after an error; None if nothing is tried again after it."""
+    if not isinstance(error, ClientError):
+        return usual
+    code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if code in _THROTTLED or status == 429:
+        return 1
+    return usual if code in _TRANSIENT or status in (500, 502, 503, 504) else None
+
+
+class _Exceptions:
+    """A client's errors by their codes: `except client.exceptions.ConditionalCheckFailedException`."""
+
+    def __getattr__(self, code: str) -> type[ClientError]:
+        return _kind(code)
+
+
+@cache
+def _kind(code: str) -> type[ClientError]:
+    return type(code, (ClientError,), {})
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all: to read so many roots takes longer than a call."""
+    if ssl.get_default_verify_paths().cafile:
+        return ssl.create_default_context()
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
