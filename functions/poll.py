@@ -14,5 +14,5 @@ logger = Logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     step = driver.step(event)
     until = clock.now() + context.get_remaining_time_in_millis()
-    next_state, wait = inquiry.visit(store.read(step.task_id), step, until=until)
-    return step.after(wait).document(next_state)
+    next_state, after = inquiry.visit(store.read(step.task_id), step, until=until)
+    return after.document(next_state)

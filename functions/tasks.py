@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from darkroom import api, cancellation, listing, redelivery, store
+from darkroom import api, cancellation, listing, redelivery, resolver, store
 from darkroom.errors import NotEnded, NotFound, NoWebhook, ToldTooOften
 from darkroom.shapes import Deliveries, Prediction, Predictions
 from darkroom.task import Task
@@ -15,11 +15,11 @@ from darkroom.task import Task
 Moment = Annotated[str, Query(json_schema_extra={"format": "date-time"})]
 
 logger = Logger()
-app = api.resolver()
+app = resolver.app()
 
 
 @app.get("/v1/predictions")
-@api.replies({200: Predictions}, NotFound)
+@resolver.replies({200: Predictions}, NotFound)
 def list_predictions(
     cursor: str | None = None,
     created_after: Moment | None = None,
@@ -31,35 +31,35 @@ def list_predictions(
     wanted = listing.Wanted.read(cursor, created_after, created_before, source)
     shown, after = listing.page(api.tenant(event), wanted, lambda task: api.prediction(task, event))
     following = f"{api.origin(event)}/v1/predictions?{after}" if after else None
-    return api.shown(200, {"previous": None, "next": following, "results": shown})
+    return resolver.shown(200, {"previous": None, "next": following, "results": shown})
 
 
 @app.get("/v1/predictions/<task_id>")
-@api.replies({200: Prediction}, NotFound)
+@resolver.replies({200: Prediction}, NotFound)
 def show(task_id: str) -> Response[str]:
     """One prediction as it is now."""
     return _shown(_own(task_id))
 
 
 @app.post("/v1/predictions/<task_id>/cancel")
-@api.replies({200: Prediction}, NotFound)
+@resolver.replies({200: Prediction}, NotFound)
 def cancel(task_id: str) -> Response[str]:
     """Ask to cancel it. What the gateway says last decides; what has ended stays as it is."""
     return _shown(cancellation.begin(_own(task_id)))
 
 
 @app.get("/v1/predictions/<task_id>/deliveries")
-@api.replies({200: Deliveries}, NotFound)
+@resolver.replies({200: Deliveries}, NotFound)
 def deliveries(task_id: str) -> Response[str]:
     """How its webhook stands, and every attempt at it."""
-    return api.shown(200, redelivery.show(_own(task_id)))
+    return resolver.shown(200, redelivery.show(_own(task_id)))
 
 
 @app.post("/v1/predictions/<task_id>/redeliver")
-@api.replies({202: Deliveries}, NotFound, NotEnded, NoWebhook, ToldTooOften)
+@resolver.replies({202: Deliveries}, NotFound, NotEnded, NoWebhook, ToldTooOften)
 def redeliver(task_id: str) -> Response[str]:
     """Have its webhook sent again: the same body under the same id, now, and by the usual schedule if that fails."""
-    return api.shown(202, redelivery.show(redelivery.begin(_own(task_id))))
+    return resolver.shown(202, redelivery.show(redelivery.begin(_own(task_id))))
 
 
 def _own(task_id: str) -> Task:
@@ -71,9 +71,9 @@ def _own(task_id: str) -> Task:
 
 
 def _shown(task: Task) -> Response[str]:
-    return api.shown(200, api.prediction(task, app.current_event))
+    return resolver.shown(200, api.prediction(task, app.current_event))
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return api.answer(app, event, context)
+    return resolver.answer(app, event, context)

@@ -1,6 +1,6 @@
 """
 The OpenAPI document of the HTTP API, from the code: paths, parameters and bodies from the doors' routes, replies from
-what is noted there (api.replies) and from the types in shapes.py.
+what is noted there (resolver.replies) and from the types in shapes.py. Submit's routes are told of in orders.py.
 
     python -m local.openapi     write layers/core/darkroom/openapi.json, which the API serves
 """
@@ -14,9 +14,10 @@ from typing import Any, Literal
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from pydantic import TypeAdapter
 
-from darkroom import api, errors, headers
+from darkroom import errors, headers, resolver
 from darkroom.errors import DarkroomError
 from darkroom.shapes import Problem
+from local import orders
 from local.cloud.template import read, translate
 
 ROOT = Path(__file__).parent.parent
@@ -65,7 +66,8 @@ def text() -> str:
 
 
 def _apps() -> Iterator[APIGatewayHttpResolver]:
-    """The routers of the HTTP doors."""
+    """The routers of the HTTP doors, Submit's as it is told of."""
+    yield orders.app
     for door in sorted((ROOT / "functions").glob("*.py")):
         app = getattr(importlib.import_module(door.stem), "app", None)
         if isinstance(app, APIGatewayHttpResolver):
@@ -81,7 +83,7 @@ def _open_paths() -> set[str]:
 
 
 def _operation(handler: Any, made: Document, components: Document, method: str, *, is_open: bool) -> Document:
-    documents, own = vars(handler)[api.REPLIES]
+    documents, own = vars(handler)[resolver.REPLIES]
     body = made.get("requestBody") or _body(handler, components)
     parameters = made.get("parameters", [])
     refs = {each["schema"].get("$ref") for each in body["content"].values()} if body else set()
@@ -114,7 +116,7 @@ def _operation(handler: Any, made: Document, components: Document, method: str, 
 
 def _body(handler: Any, components: Document) -> Document | None:
     """What a route takes that reads its body itself."""
-    kinds = vars(handler).get(api.TAKES, {})
+    kinds = vars(handler).get(resolver.TAKES, {})
     content = {media: {"schema": _schema(kind, components, "validation")} for media, kind in kinds.items()}
     return {"required": True, "content": content} if kinds else None
 

@@ -160,6 +160,7 @@ def request(route: str, tenant: str, said: Said) -> Event:
     method, path = route.split(" ")
     path = re.sub(r"\{(\w+)\}", lambda found: said.path[found[1]], path)
     sent = event("submit", rawPath=path, rawQueryString=urlencode(said.query), queryStringParameters=said.query)
+    sent |= {"routeKey": route, "pathParameters": said.path}
     sent["headers"] = {"host": "darkroom.example.com", "x-forwarded-proto": "https", **said.headers}
     sent["requestContext"]["http"] |= {"method": method, "path": path}
     sent["requestContext"]["authorizer"]["lambda"] = {"tenant": tenant}

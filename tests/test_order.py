@@ -3,14 +3,17 @@
 import json
 from typing import Any
 
+import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
-from pydantic import ValidationError
 
-from darkroom.errors import BodyTooLarge, MalformedBody
-from darkroom.order import BODY_CAP, DEPTH_CAP, PROMPT_CAP, Order, faults, literal_json
-from tests.conftest import RECEIVER, order
+from darkroom import headers, task
+from darkroom import order as bodies
+from darkroom.errors import BodyTooLarge, InvalidOrder, MalformedBody
+from darkroom.order import BODY_CAP, DEPTH_CAP, MEMBERS, PROMPT_CAP, VERSIONED, Order, literal_json, read
+from local import orders
+from tests.conftest import RECEIVER, ROOT, order
 
 JSON = some.recursive(
     some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False, allow_infinity=False) | some.text(),
@@ -84,32 +87,34 @@ def test_a_body_is_measured_in_bytes(character: str) -> None:
 
 
 def found(body: Any) -> list[dict[str, str]]:
-    with pytest.raises(ValidationError) as caught:
-        Order.model_validate(body)
-    return faults(caught.value.errors())
+    with pytest.raises(InvalidOrder) as caught:
+        taken(body)
+    return caught.value.faults
+
+
+def taken(body: Any) -> Order:
+    return read(body, MEMBERS)
 
 
 def test_the_usual_order_is_taken_as_it_is() -> None:
-    taken = Order.model_validate(order(webhook=RECEIVER, webhook_events_filter=["completed"], metadata={"row": 7}))
-    assert (taken.input, taken.webhook, taken.metadata) == (order()["input"], RECEIVER, {"row": 7})
+    usual = taken(order(webhook=RECEIVER, webhook_events_filter=["completed"], metadata={"row": 7}))
+    assert (usual.input, usual.webhook, usual.metadata) == (order()["input"], RECEIVER, {"row": 7})
 
 
 def test_an_input_is_the_gateways_affair() -> None:
     model_input = {"image": "https://a.example/b.png", "seed": 2**70, "size": {"width": 1.5}, "tags": [None, True]}
-    assert Order.model_validate({"input": model_input}).input == model_input
+    assert taken({"input": model_input}).input == model_input
 
 
 def test_what_older_clients_still_send_does_no_harm() -> None:
-    taken = Order.model_validate(
-        order(stream=True, webhook_completed="https://a.example/", metadata=None, webhook=None)
-    )
-    assert (taken.metadata, taken.webhook) == ({}, None)
+    older = taken(order(stream=True, webhook_completed="https://a.example/", metadata=None, webhook=None))
+    assert (older.metadata, older.webhook) == ({}, None)
 
 
 @pytest.mark.parametrize("character", ["x", "灯", "📷"])
 def test_a_prompt_is_measured_in_bytes(character: str) -> None:
     longest = character * (PROMPT_CAP // len(character.encode()))
-    assert Order.model_validate({"input": {"prompt": longest}}).input["prompt"] == longest
+    assert taken({"input": {"prompt": longest}}).input["prompt"] == longest
     assert found({"input": {"prompt": longest + character}}) == [
         {"field": "input", "message": "prompt is longer than 32768 bytes"}
     ]
@@ -117,7 +122,7 @@ def test_a_prompt_is_measured_in_bytes(character: str) -> None:
 
 @pytest.mark.parametrize("prompt", ["a\nb\tc\r\n", "e\u0301", "\u200d", "a\u0085b", "{{}}", "</script>"])
 def test_a_prompt_may_hold_whatever_can_be_read(prompt: str) -> None:
-    assert Order.model_validate({"input": {"prompt": prompt}}).input["prompt"] == prompt
+    assert taken({"input": {"prompt": prompt}}).input["prompt"] == prompt
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ NO_ADDRESSES = [
 
 @pytest.mark.parametrize("webhook", ADDRESSES)
 def test_a_webhook_is_an_absolute_url(webhook: str) -> None:
-    assert Order.model_validate(order(webhook=webhook)).webhook == webhook
+    assert taken(order(webhook=webhook)).webhook == webhook
 
 
 @pytest.mark.parametrize("webhook", NO_ADDRESSES)
@@ -175,9 +180,80 @@ def test_a_fault_names_its_field_and_does_not_repeat_what_was_sent(field: str) -
 
 def test_all_faults_are_found_at_once() -> None:
     assert {fault["field"].split(".")[0] for fault in found(SECRETS)} == set(SECRETS)
-    assert [fault["field"] for fault in found([])] == ["body"]
+    assert [fault["field"] for fault in found(None)] == ["body"]
 
 
 def test_a_number_without_end_is_no_number() -> None:
     with pytest.raises(MalformedBody):
         literal_json('{"seed": 1e999}')
+
+
+# openapi.json tells of bodies in the words of local/orders.py; what Submit takes must be the same.
+
+PROMPTS = some.sampled_from(["a lighthouse", "", " ", "a\x00b", "\u3000", "灯" * 11_000])
+EVENT = some.sampled_from(["start", "output", "logs", "completed", "end"])
+BODY = some.fixed_dictionaries(
+    {},
+    optional={
+        "input": OBJECT | some.fixed_dictionaries({"prompt": PROMPTS | JSON}) | JSON,
+        "webhook": some.sampled_from([*ADDRESSES, *NO_ADDRESSES]) | JSON,
+        "webhook_events_filter": some.lists(EVENT, max_size=3) | some.lists(EVENT | JSON, max_size=3) | JSON,
+        "metadata": OBJECT | JSON,
+        "stream": some.booleans() | JSON,
+        "webhook_completed": some.text() | JSON,
+        "version": some.sampled_from(["google/imagen-4-fast", "v" * 257]) | JSON,
+        "color": JSON,
+        "body": JSON,
+        "": JSON,
+    },
+)
+
+
+def read_by_hand(body: dict[str, Any], *, versioned: bool) -> tuple[Any, ...]:
+    """What an order says, and its digest; or its faults."""
+    try:
+        found = read(body, VERSIONED if versioned else MEMBERS)
+    except InvalidOrder as error:
+        return (error.faults,)
+    return vars(found), task.digest(found.said)
+
+
+def read_as_told(body: dict[str, Any], *, versioned: bool) -> tuple[Any, ...]:
+    try:
+        found = (orders.VersionedOrder if versioned else orders.Order).model_validate(body)
+    except pydantic.ValidationError as error:
+        return (bodies.faults(error.errors()),)
+    said = found.model_dump(exclude_defaults=True, exclude={"version"})
+    return {"version": None, **found.model_dump()}, task.digest(said)
+
+
+@example(body={"input": {}, "version": "v" * 256, "webhook": f"https://a.example/{'b' * 2030}"}, versioned=True)
+@example(body={"input": {}, "version": "v" * 257, "webhook": f"https://a.example/{'b' * 2031}"}, versioned=True)
+@example(body={"input": {}, "version": None, "stream": 1}, versioned=True)
+@given(BODY, some.booleans())
+def test_what_openapi_tells_of_a_body_is_what_becomes_of_it(body: dict[str, Any], versioned: bool) -> None:
+    assert read_by_hand(body, versioned=versioned) == read_as_told(body, versioned=versioned)
+
+
+YES_AND_NO = ["true", "TRUE", "True", "t", "Yes", "y", "on", "1", "false", "F", "no", "n", "Off", "0"]
+
+
+@pytest.mark.parametrize("said", [*YES_AND_NO, "", " true", "2", "ja", "true,false"])
+def test_a_dry_run_is_asked_for_as_openapi_tells(said: str) -> None:
+    told: tuple[bool, list[Any]]
+    try:
+        told = pydantic.TypeAdapter(bool).validate_python(said), []
+    except pydantic.ValidationError as error:
+        told = False, [{"field": "query.dry_run", "message": each["msg"]} for each in error.errors()]
+    assert headers.dry_run({"dry_run": said}) == told
+
+
+KEPT = [file.read_text() for file in sorted((ROOT / "tests" / "kept").glob("*/digests.jsonl"))]
+DIGESTS = [json.loads(line) for text in KEPT for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("kept", DIGESTS, ids=lambda kept: str(kept["body"])[:60])
+def test_an_order_that_is_repeated_after_a_deployment_is_known(kept: dict[str, str]) -> None:
+    document = literal_json(kept["body"])
+    found = read(document, VERSIONED if "version" in document else MEMBERS)
+    assert task.digest(kept["model"], found.said) == kept["digest"]

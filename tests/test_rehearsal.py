@@ -27,6 +27,7 @@ def rehearse(
 ) -> Event:
     sent = event("submit", rawPath=f"/v1/models/{model}/predictions", rawQueryString=f"dry_run={dry_run}")
     sent["queryStringParameters"] = {"dry_run": dry_run}
+    sent["pathParameters"] = dict(zip(("owner", "name"), model.split("/"), strict=True))
     sent["body"] = json.dumps(body or order())
     del sent["headers"]["idempotency-key"]
     sent["headers"] |= headers
@@ -73,7 +74,8 @@ def test_whatever_is_wrong_with_an_order_is_told_as_it_would_be(account: Account
     assert rehearse(order(webhook="https://127.0.0.1/"))["statusCode"] == 422
     assert rehearse({"input": {"prompt": "x", "aspect_ratio": "7:1"}})["statusCode"] == 422
     assert rehearse(model="nobody/$")["statusCode"] == 404
-    assert document(rehearse(dry_run="perhaps"))["errors"][0]["field"] == "query.dry_run"
+    shown = document(rehearse({"input": {"prompt": " "}}, dry_run="perhaps"))
+    assert [fault["field"] for fault in shown["errors"]] == ["query.dry_run", "input"]
 
 
 def test_without_it_the_order_is_made(account: Account) -> None:

@@ -69,9 +69,9 @@ def test_a_row_of_openai_may_hold_the_body_of_a_request_here() -> None:
 
 
 def test_what_stands_beside_the_input_in_a_row_of_openai_is_no_input() -> None:
-    beside = {"webhook": RECEIVER, "webhook_events_filter": ["output"], "metadata": {"a": 1}}
+    beside: dict[str, Any] = {"webhook": RECEIVER, "webhook_events_filter": ["output"], "metadata": {"a": 1}}
     body = {"model": MODEL, "prompt": "A cat", "user": "u", **beside}
-    expected = Order.model_validate({"input": {"prompt": "A cat", "user": "u"}, **beside})
+    expected = Order(input={"prompt": "A cat", "user": "u"}, **beside)
     assert read({"custom_id": "a", "body": body}).order == expected
 
 
@@ -200,9 +200,10 @@ def test_defaults_may_be_anything_that_an_order_may() -> None:
         ("{}".encode("utf-16"), MalformedBody, "not UTF-8"),
         (b" " * 300_000, BodyTooLarge, "256 KB"),
         (b'{"modell": "a/b"}', InvalidOrder, "modell"),
-        (b'{"model": ""}', InvalidOrder, "model"),
+        (b'{"model": ""}', InvalidOrder, "model: .* at least 1 character"),
         (b'{"model": 7}', InvalidOrder, "model"),
         (b'{"dry_run": "yes"}', InvalidOrder, "dry_run"),
+        (b'{"dry_run": null}', InvalidOrder, "dry_run: must be true or false"),
         (b'{"input": {"prompt": " "}}', InvalidOrder, "prompt is empty"),
         (b'{"webhook": "shop"}', InvalidOrder, "webhook"),
     ],

@@ -1,5 +1,6 @@
 """The door that spends money: functions/submit.py, and what darkroom/submission.py and posting.py decide there."""
 
+import base64
 import json
 from typing import Any
 
@@ -35,7 +36,7 @@ def test_an_order_is_posted_once_and_answered_with_its_prediction(account: Accou
     wire.on("POST", CREATE, prediction())
     answer = submit()
     shown = document(answer)
-    assert answer["statusCode"] == 201
+    assert (answer["statusCode"], answer["headers"]["cache-control"]) == (201, "no-store")
     assert shown["status"] == "processing"
     assert shown["urls"]["get"] == f"https://darkroom.example.com/v1/predictions/{shown['id']}"
     assert account.task().status is Status.RUNNING
@@ -363,3 +364,65 @@ def test_what_is_not_json_in_utf_8_is_refused_before_it_is_read(
     answer = submit(**{"content-type": content_type})
     assert (answer["statusCode"], document(answer)["code"]) == (415, "unsupported_body")
     assert (account.tasks(), wire.requests) == ([], [])
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data", ""])
+def test_an_order_without_a_body_is_told_that_there_is_none(account: Account, content_type: str) -> None:
+    sent = event("submit")
+    sent["headers"]["content-type"] = content_type
+    del sent["body"]
+    answer = call("submit", sent)
+    assert answer["statusCode"] == 422
+    assert document(answer)["errors"] == [{"field": "body", "message": "Field required"}]
+
+
+def test_the_model_is_named_where_the_route_says(account: Account, wire: Wire) -> None:
+    in_both = {"version": "google/imagen-4", "input": {"prompt": "a"}}
+    assert [fault["field"] for fault in document(submit(in_both))["errors"]] == ["version"]
+    sent = by_version(IMAGEN)
+    sent["body"] = json.dumps({"input": {"prompt": "a"}})
+    assert [fault["field"] for fault in document(call("submit", sent))["errors"]] == ["version"]
+
+
+def test_nothing_is_made_on_a_route_that_is_not_there(account: Account) -> None:
+    sent = event("submit", routeKey="PUT /v1/predictions")
+    answer = call("submit", sent)
+    assert (answer["statusCode"], document(answer)["code"]) == (404, "not_found")
+
+
+def packed(body: bytes) -> dict[str, Any]:
+    """An order as HTTP API hands it over that is called application/vnd.api+json."""
+    sent = event("submit", body=base64.b64encode(body).decode(), isBase64Encoded=True)
+    sent["headers"]["content-type"] = "application/vnd.api+json"
+    return sent
+
+
+def test_a_body_that_comes_packed_is_read_all_the_same(account: Account, wire: Wire) -> None:
+    wire.on("POST", CREATE, prediction())
+    answer = call("submit", packed(json.dumps({"input": {"prompt": "灯台"}}, ensure_ascii=False).encode()))
+    assert (answer["statusCode"], document(answer)["input"]) == (201, {"prompt": "灯台"})
+
+
+def test_a_body_that_is_not_utf_8_is_said_to_be_so(account: Account) -> None:
+    answer = call("submit", packed(b'{"input": {"prompt": "\xe9"}}'))
+    assert (answer["statusCode"], document(answer)["code"]) == (400, "malformed_body")
+    assert "not UTF-8: invalid continuation byte at byte 22" in document(answer)["detail"]
+
+
+def test_links_lead_back_the_way_that_a_caller_has_come(account: Account, wire: Wire) -> None:
+    wire.on("POST", CREATE, prediction())
+    answer = submit(**{"x-forwarded-proto": "http"})
+    assert answer["headers"]["location"] == document(answer)["urls"]["get"]
+    assert answer["headers"]["location"].startswith("http://darkroom.example.com/v1/predictions/")
+
+
+def test_what_is_ours_to_mend_is_logged_and_what_was_sent_is_not(
+    account: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = event("submit")
+    del sent["requestContext"]["authorizer"]
+    call("submit", sent)
+    monkeypatch.setattr(catalogue, "catalogue", lambda: 1 / 0)
+    assert submit()["statusCode"] == 500
+    assert [record.getMessage() for record in caplog.records] == ["not configured completely", "unexpected"]
+    assert "lighthouse" not in caplog.text

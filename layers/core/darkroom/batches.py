@@ -112,7 +112,7 @@ def row(batch: Batch, offset: int, length: int) -> Stored:
 
 def order(batch: Batch, stored: Stored) -> rows.Row:
     """What a row orders. Raises InvalidOrder."""
-    defaults = rows.Defaults.model_validate(batch.defaults)
+    defaults = rows.Defaults(**batch.defaults)
     return rows.read(stored["document"], stored["line"], defaults, batch.picture, known)
 
 

@@ -1,6 +1,7 @@
-"""What a caller says in headers: Idempotency-Key, Prefer, Cancel-After."""
+"""What a caller says beside the body: Idempotency-Key, Prefer and Cancel-After in headers, dry_run in the query."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from darkroom.errors import InvalidOrder
@@ -11,6 +12,8 @@ LONGEST_WAIT_S = 25
 CANCEL_AFTER_S = (5, 24 * 3600)
 
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?|(\d{1,6})", re.ASCII)
+
+_YES, _NO = {"1", "on", "t", "true", "y", "yes"}, {"0", "off", "f", "false", "n", "no"}
 
 #: The most of such times that a pattern can say: 5 seconds to 24 hours, in as many parts as one likes.
 _WITHIN = (
@@ -75,3 +78,11 @@ def cancel_after(header: str | None) -> int | None:
         message = f"must be a time like 90, 90s, 5m or 1h30m45s, {least} seconds to {most // 3600} hours"
         raise InvalidOrder([{"field": "Cancel-After", "message": message}])
     return after
+
+
+def dry_run(query: Mapping[str, str]) -> tuple[bool, list[dict[str, str]]]:
+    """Whether a caller only wants to know what would happen; and the fault, if that cannot be told."""
+    said = query.get("dry_run", "false").lower()
+    if said in _YES | _NO:
+        return said in _YES, []
+    return False, [{"field": "query.dry_run", "message": "Input should be a valid boolean, unable to interpret input"}]

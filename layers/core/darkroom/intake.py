@@ -153,7 +153,7 @@ def _read(batch: Batch, form: Form | None) -> Batch:
     if batch.size > filing.BYTES_CAP:
         raise Unreadable("file_too_large", f"The file is larger than {filing.BYTES_CAP} bytes. Split it.")
     defaults = _defaults(batch)
-    kept = defaults.model_dump(exclude_defaults=True)
+    kept = defaults.said
     try:
         return _sorted(replace(batch, defaults=kept, dry_run=defaults.dry_run), defaults, form)
     except ClientError as error:

@@ -3,16 +3,19 @@ What a caller may ask for: from a body to an Order, or every fault at once.
 
 Strict about the top level, open about `input`: what a model takes is between the caller and the gateway. Refused is
 only what could not be passed on, or what would cost money for nothing.
+
+It is checked by hand, for the sake of Submit's cold start (decision 11); the words of its faults are pydantic's, which
+callers know.
 """
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-
-from darkroom.errors import BodyTooLarge, MalformedBody
+from darkroom.errors import BodyTooLarge, InvalidOrder, MalformedBody
 from darkroom.wire import depth
 
 #: Bytes of a request's body. An input lies in one DynamoDB item, which holds 400 KB.
@@ -21,19 +24,26 @@ BODY_CAP = 256 * 1024
 PROMPT_CAP = 32 * 1024
 #: How deep a body may be nested.
 DEPTH_CAP = 32
+#: Characters of a webhook's address, and of the name of a version.
+ADDRESS_CAP, VERSION_CAP = 2048, 256
 
-#: What openapi.json says of a webhook's address; which ones are forbidden, http.py knows.
-_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS: dict[str, Any] = {
-    "pattern": rf"^https://({_LABEL}\.){{1,8}}[A-Za-z]{{2,63}}(:443|:8443)?(/[!-\[\]-~]*)?$",
-}
+#: What is wrong with a member that is missing, not known, or of another type.
+MISSING = "Field required"
+UNKNOWN = "Extra inputs are not permitted"
+NO_OBJECT = "Input should be a valid dictionary"
+NO_STRING = "Input should be a valid string"
+NO_BOOLEAN = "Input should be a valid boolean"
 
-_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
-_CONTROLS = re.compile(f"[{_CONTROL}]")
-#: What openapi.json says of an input.
-_INPUT: dict[str, Any] = {
-    "properties": {"prompt": {"type": "string", "pattern": rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"}}
-}
+#: Characters that a prompt may not hold, as in a regular expression.
+CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+_CONTROLS = re.compile(f"[{CONTROL}]")
+_IN_NO_ADDRESS = re.compile(r"[\s\\\x00-\x1f\x7f]")
+_EVENTS = ("start", "output", "logs", "completed")
+
+Faults = list[dict[str, str]]
+#: What is wrong with a value: in it as a whole (""), or below it (".0"); and in which words.
+Wrong = Mapping[str, str]
+Rule = Callable[[Any], Wrong]
 
 
 def literal_json(text: str, what: str = "The body") -> Any:
@@ -74,73 +84,153 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _prompt_that_can_be_drawn(model_input: dict[str, Any]) -> dict[str, Any]:
-    prompt = model_input.get("prompt", "anything")
-    if not isinstance(prompt, str):
-        raise ValueError("prompt must be a string")
-    if not prompt.strip():
-        raise ValueError("prompt is empty")
-    if len(prompt.encode()) > PROMPT_CAP:
-        raise ValueError(f"prompt is longer than {PROMPT_CAP} bytes")
-    if found := _CONTROLS.search(prompt):
-        raise ValueError(f"prompt holds the control character U+{ord(found[0]):04X} at position {found.start()}")
-    return model_input
+@dataclass(frozen=True)
+class Order:
+    """
+    What a caller asks for: the body of a create request. Its members are Replicate's, and `metadata`.
 
+    version: what is to make it, where the request's address does not say so.
+    """
 
-def _address(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        well_formed = parts.scheme in ("http", "https") and parts.hostname and not parts.username and parts.port != 0
-    except ValueError:
-        well_formed = False
-    if not well_formed or re.search(r"[\s\\\x00-\x1f\x7f]", url):
-        raise ValueError("must be an absolute URL without user name or white space")
-    return url
-
-
-def _nothing_if_null(value: Any) -> Any:
-    """Some clients send null for what they leave out."""
-    return {} if value is None else value
-
-
-Input = Annotated[dict[str, Any], Field(json_schema_extra=_INPUT), AfterValidator(_prompt_that_can_be_drawn)]
-Webhook = Annotated[str, Field(max_length=2048, json_schema_extra=_ADDRESS), AfterValidator(_address)]
-Metadata = Annotated[dict[str, Any], BeforeValidator(_nothing_if_null, json_schema_input_type=dict[str, Any] | None)]
-
-
-class Order(BaseModel):
-    """The body of a create request: Replicate's, and `metadata`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    input: Input
-    webhook: Webhook | None = None
-    webhook_events_filter: list[Literal["start", "output", "logs", "completed"]] | None = None
-    metadata: Metadata = {}
+    input: dict[str, Any]
+    webhook: str | None = None
+    webhook_events_filter: list[str] | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
     #: What Replicate's older clients still send; both are read and have no effect.
     stream: bool | None = None
     webhook_completed: str | None = None
+    version: str | None = None
 
     @property
     def wants_the_end(self) -> bool:
         """Whether its webhook is to tell of the end, the only news that there is; `start` and `logs` are never sent."""
         return not self.webhook_events_filter or not {"output", "completed"}.isdisjoint(self.webhook_events_filter)
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """
+        What it says, but for its version. A digest of this is kept with each task, to know a repeated order by: what is
+        not said must never be in it.
+        """
+        more = {name: value for name, value in vars(self).items() if name != "version" and value not in (None, {})}
+        return {"input": self.input, **more}
 
-class VersionedOrder(Order):
+
+def read(
+    document: Mapping[str, Any] | None, members: Mapping[str, Rule], others: Sequence[dict[str, str]] = ()
+) -> Order:
     """
-    The body of a create request that names what it wants itself: a model, or a version of one as `owner/name:version`.
+    The order in a document; None stands for a body that did not come. Raises InvalidOrder with every fault.
+
+    members: MEMBERS or VERSIONED. others: faults that were found elsewhere in the request, which are told first.
     """
+    found = [*others, *wrong(document, members, REQUIRED)]
+    if document is None or found:
+        raise InvalidOrder(found)
+    return Order(**{**document, "metadata": document.get("metadata") or {}})
 
-    version: Annotated[str, Field(max_length=256)]
+
+def wrong(document: Mapping[str, Any] | None, members: Mapping[str, Rule], required: Collection[str] = ()) -> Faults:
+    """All that is wrong with a document, without repeating any value in it."""
+    if document is None:
+        return [_fault("body", MISSING)]
+    found = Faults()
+    for name, rule in members.items():
+        if name in document:
+            found += [_fault(name + below, message) for below, message in rule(document[name]).items()]
+        elif name in required:
+            found.append(_fault(name, MISSING))
+    return found + [_fault(name or "body", UNKNOWN) for name in document if name not in members]
 
 
-def faults(errors: Any) -> list[dict[str, str]]:
+def _fault(name: str, message: str) -> dict[str, str]:
+    return {"field": name, "message": message}
+
+
+def optional(rule: Rule) -> Rule:
+    """A member that may be null: some clients send null for what they leave out."""
+    return lambda value: {} if value is None else rule(value)
+
+
+def boolean(value: Any) -> Wrong:
+    return {} if isinstance(value, bool) else {"": NO_BOOLEAN}
+
+
+def table(value: Any) -> Wrong:
+    return {} if isinstance(value, dict) else {"": NO_OBJECT}
+
+
+def text(most: int | None = None, *, filled: bool = False) -> Rule:
+    """A string of so many characters at most; and of one at least, if it has to be filled."""
+
+    def rule(value: Any) -> Wrong:
+        if not isinstance(value, str):
+            return {"": NO_STRING}
+        if filled and not value:
+            return {"": "String should have at least 1 character"}
+        if most is not None and len(value) > most:
+            return {"": f"String should have at most {most} characters"}
+        return {}
+
+    return rule
+
+
+def drawable(value: Any) -> Wrong:
+    """An input; its prompt, if it has one, can be drawn."""
+    if not isinstance(value, dict):
+        return {"": NO_OBJECT}
+    prompt = value.get("prompt", "anything")
+    if not isinstance(prompt, str):
+        return {"": "prompt must be a string"}
+    if not prompt.strip():
+        return {"": "prompt is empty"}
+    if len(prompt.encode()) > PROMPT_CAP:
+        return {"": f"prompt is longer than {PROMPT_CAP} bytes"}
+    if found := _CONTROLS.search(prompt):
+        return {"": f"prompt holds the control character U+{ord(found[0]):04X} at position {found.start()}"}
+    return {}
+
+
+def address(value: Any) -> Wrong:
+    """A webhook's address; which ones are forbidden, http.py knows."""
+    if no_text := text(ADDRESS_CAP)(value):
+        return no_text
+    try:
+        parts = urlsplit(value)
+        well_formed = parts.scheme in ("http", "https") and parts.hostname and not parts.username and parts.port != 0
+    except ValueError:
+        well_formed = False
+    if not well_formed or _IN_NO_ADDRESS.search(value):
+        return {"": "must be an absolute URL without user name or white space"}
+    return {}
+
+
+def _events(value: Any) -> Wrong:
+    if not isinstance(value, list):
+        return {"": "Input should be a valid list"}
+    unknown = "Input should be 'start', 'output', 'logs' or 'completed'"
+    return {f".{number}": unknown for number, each in enumerate(value) if each not in _EVENTS}
+
+
+#: The members of an order, and of one that names what it wants itself: a model, or a version of one.
+MEMBERS: Mapping[str, Rule] = {
+    "input": drawable,
+    "webhook": optional(address),
+    "webhook_events_filter": optional(_events),
+    "metadata": optional(table),
+    "stream": optional(boolean),
+    "webhook_completed": optional(text()),
+}
+VERSIONED: Mapping[str, Rule] = {**MEMBERS, "version": text(VERSION_CAP)}
+REQUIRED = ("input", "version")
+
+
+def faults(errors: Any) -> Faults:
     """pydantic's list of errors as {"field", "message"}, without the values that callers sent."""
     return [
-        {
-            "field": ".".join(str(part) for part in error["loc"] if part != "body") or "body",
-            "message": str(error["msg"]).removeprefix("Value error, "),
-        }
+        _fault(
+            ".".join(str(part) for part in error["loc"] if part != "body") or "body",
+            str(error["msg"]).removeprefix("Value error, "),
+        )
         for error in errors
     ]

@@ -8,13 +8,18 @@ final to them: so that is what a task is called that has not ended by then.
 
 import json
 from datetime import UTC, datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from darkroom import links
-from darkroom.shapes import HIDDEN, Attempt, News, Prediction, Word
 from darkroom.task import Status, Task
 
-_SHOWN: dict[Status, Word] = {
+if TYPE_CHECKING:
+    from darkroom.shapes import Attempt, News, Prediction, Word
+
+#: The version that predictions show of a model that was asked for by its name.
+HIDDEN = "hidden"
+
+_SHOWN: "dict[Status, Word]" = {
     Status.ACCEPTED: "starting",
     Status.SUBMITTING: "starting",
     Status.RUNNING: "processing",
@@ -25,7 +30,7 @@ _SHOWN: dict[Status, Word] = {
 }
 
 
-def show(task: Task, origin: str, link_key: str, *, waited: bool = False) -> Prediction:
+def show(task: Task, origin: str, link_key: str, *, waited: bool = False) -> "Prediction":
     """
     The prediction. `origin` is our own scheme and host; the images' links are signed with `link_key`.
 
@@ -50,7 +55,7 @@ def thaw(task: Task) -> bytes:
     return f'{task.news[:-1]}, "metadata": {metadata}, "input": {task.input}}}'.encode()
 
 
-def _ours(task: Task, origin: str, link_key: str) -> News:
+def _ours(task: Task, origin: str, link_key: str) -> "News":
     failure = task.failure if task.status.terminal else None
     model, _, version = task.model.partition(":")
     address = f"{origin}/v1/predictions/{task.task_id}"

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darkroom import catalogue, dialects, inputs, posting, routing, submission
 from darkroom.order import Order
 from darkroom.predictions import timestamp
 from darkroom.route import Model
 from darkroom.routing import Way
-from darkroom.shapes import Price, Rehearsal
-from darkroom.shapes import Way as Shown
+
+if TYPE_CHECKING:
+    from darkroom.shapes import Price, Rehearsal
+    from darkroom.shapes import Way as Shown
 
 
-def rehearse(order: Order, name: str, tenant: str, key: str | None, deadline: int) -> Rehearsal:
+def rehearse(order: Order, name: str, tenant: str, key: str | None, deadline: int) -> "Rehearsal":
     """
     Every way in which an order can be made, and the one that is tried first.
 
@@ -40,7 +42,7 @@ def rehearse(order: Order, name: str, tenant: str, key: str | None, deadline: in
     }
 
 
-def _shown(way: Way, model: Model, model_input: Mapping[str, Any], *, ready: bool) -> Shown:
+def _shown(way: Way, model: Model, model_input: Mapping[str, Any], *, ready: bool) -> "Shown":
     request = dialects.of(way.route.dialect).submission(way.route, way.native_input)
     return {
         "route": way.route.name,
@@ -50,7 +52,7 @@ def _shown(way: Way, model: Model, model_input: Mapping[str, Any], *, ready: boo
     }
 
 
-def price_of(way: Way, model: Model, model_input: Mapping[str, Any]) -> Price | None:
+def price_of(way: Way, model: Model, model_input: Mapping[str, Any]) -> "Price | None":
     """What an input costs on one of its ways; None where nobody knows what an image costs there."""
     if (image := way.route.price) is None:
         return None

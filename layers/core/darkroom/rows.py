@@ -9,15 +9,13 @@ that the file can be dropped again: nothing of it counts but what the row was ca
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from dataclasses import dataclass, field
+from typing import Any
 
 from darkroom import filing, models, order
 from darkroom.errors import InvalidOrder, MalformedBody
 from darkroom.inputs import COUNT
-from darkroom.order import Input, Metadata, Order, Webhook
+from darkroom.order import Faults, Order
 
 #: Characters of a model's name.
 MODEL_CAP = 256
@@ -29,31 +27,41 @@ _N = "n"
 _URL = re.compile(r"(https?://[^/?#]+)?(/v1/models/(?P<model>[^/?#]+/[^/?#]+)|[^?#]*)/(predictions|images/\w+)")
 #: Faults of a row that are told, and characters of the name of what is at fault.
 _TOLD, _NAME = 20, 64
-#: What pydantic finds, by its names for it, in ours.
+#: What callers of the API read of a fault, in plain words.
 _UNKNOWN, _NO_OBJECT = "is not known here", "must be an object"
 _PLAIN = {
-    "missing": "is missing",
-    "extra_forbidden": _UNKNOWN,
-    "dict_type": _NO_OBJECT,
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
+    order.MISSING: "is missing",
+    order.UNKNOWN: _UNKNOWN,
+    order.NO_OBJECT: _NO_OBJECT,
+    order.NO_STRING: "must be a string",
+    order.NO_BOOLEAN: "must be true or false",
 }
 #: A line of errors.jsonl whose row nobody could read.
 _UNREAD = {"row", "error"}
 
-Faults = list[dict[str, str]]
+_DEFAULTS: Mapping[str, order.Rule] = {
+    "model": order.optional(order.text(MODEL_CAP, filled=True)),
+    "input": order.drawable,
+    "webhook": order.optional(order.address),
+    "metadata": order.optional(order.table),
+    "dry_run": order.boolean,
+}
 
 
-class Defaults(BaseModel):
+@dataclass(frozen=True)
+class Defaults:
     """What `_defaults.json` says for the files beside and below it. `webhook` is told of a batch, not of its rows."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    model: Annotated[str, Field(min_length=1, max_length=MODEL_CAP)] | None = None
-    input: Input = {}
-    webhook: Webhook | None = None
-    metadata: Metadata = {}
+    model: str | None = None
+    input: dict[str, Any] = field(default_factory=dict)
+    webhook: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
     dry_run: bool = False
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Without what goes without saying."""
+        return {name: value for name, value in vars(self).items() if value not in (None, {}, False)}
 
 
 @dataclass(frozen=True)
@@ -85,10 +93,9 @@ def defaults_of(text: bytes) -> Defaults:
         document = order.literal_json(text.decode("utf-8-sig"), "The file")
     except UnicodeDecodeError as error:
         raise MalformedBody(f"The file is not UTF-8: {error.reason} at byte {error.start}.") from error
-    try:
-        return Defaults.model_validate(document)
-    except ValidationError as error:
-        raise InvalidOrder(_found(error)) from error
+    if faults := order.wrong(document, _DEFAULTS):
+        raise InvalidOrder(_plain(faults))
+    return Defaults(**{**document, "metadata": document.get("metadata") or {}})
 
 
 def read(
@@ -125,9 +132,9 @@ def read(
     if isinstance(asked.get("metadata") or {}, dict):
         asked["metadata"] = defaults.metadata | (asked.get("metadata") or {})
     try:
-        ordered = Order.model_validate(asked)
-    except ValidationError as error:
-        faults += _found(error)
+        ordered = order.read(asked, order.MEMBERS)
+    except InvalidOrder as error:
+        faults += _plain(error.faults)
     if faults:
         raise InvalidOrder([{**fault, "field": fault["field"][:_NAME]} for fault in faults[:_TOLD]])
     return Row(custom_id(document, number), model, ordered)
@@ -263,9 +270,8 @@ def _pictured(picture: str | None, own: Mapping[str, Any], words: frozenset[str]
     return {"images": [picture]} if "images" in words and "image" not in words else {"image": picture}
 
 
-def _found(error: ValidationError) -> Faults:
-    """What pydantic has found, in plain words: callers of the API read its own."""
-    return order.faults([{**each, "msg": _PLAIN.get(each["type"], each["msg"])} for each in error.errors()])
+def _plain(faults: Faults) -> Faults:
+    return [_fault(fault["field"], _PLAIN.get(fault["message"], fault["message"])) for fault in faults]
 
 
 def _fault(field: str, message: str) -> dict[str, str]:

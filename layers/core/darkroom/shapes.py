@@ -8,8 +8,6 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-#: The version that predictions show of a model that was asked for by its name.
-HIDDEN = "hidden"
 #: How a task stands, in Replicate's words. `aborted` is one too, but its clients choke on it.
 Word = Literal["starting", "processing", "succeeded", "failed", "canceled"]
 

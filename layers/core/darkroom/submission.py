@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom import (
@@ -25,12 +24,12 @@ from darkroom import (
     ending,
     http,
     inbox,
+    pacing,
     posting,
     routing,
     schedule,
     store,
     task,
-    timings,
 )
 from darkroom.answer import Failed
 from darkroom.errors import BodyTooLarge, ForbiddenAddress, InvalidOrder, KeyReused, NotFound, PerhapsRecorded, Rejected
@@ -71,15 +70,26 @@ def submit(
     try:
         driver.start(recorded, wait)
         posted = posting.post(recorded, until=until)
-        if posted.failure:
+        if posted.failure and not posted.ticket:
             posted = ending.end(posted, (), origin)
+        elif posted.status is Status.COLLECTING:
+            posted = _made_at_once(posted)
     except Exception:
         # Whatever it was, the task stands: its driver, or one that the sweeper starts, goes on from what is written.
         logger.exception("submission interrupted", task_id=recorded.task_id)
         return recorded, False
-    if posted.failure:
+    if posted.failure and not posted.ticket:
         raise Rejected(posted.failure, posted.task_id)
     return posted, False
+
+
+def _made_at_once(posted: Task) -> Task:
+    """The reply to the POST was the last word. The driver waits for it still: the next one has nothing to wait for."""
+    taken = store.take_over(posted, clock.now() + driver.GRACE_MS)
+    if taken is None:
+        return posted
+    driver.start(taken, 0)
+    return taken
 
 
 def known(order: Order, model: str, tenant: str, key: str) -> Task | None:
@@ -99,7 +109,7 @@ def _same(there: Task, digest: str) -> Task:
 
 def _digest(order: Order, model: str) -> str:
     """Of all that a caller asks for, whichever way it has named the model."""
-    return task.digest(model, order.model_dump(exclude_defaults=True, exclude={"version"}))
+    return task.digest(model, order.said)
 
 
 def examined(
@@ -127,13 +137,13 @@ def examined(
     return ways
 
 
-def _first_visit(model: Model, ways: tuple[Way, ...]) -> int:
+def _first_visit(model: Model, ways: tuple[Way, ...]) -> float:
     """Seconds until the driver's first visit: when the pictures may be there, or at once if it has to post."""
     try:
-        first = next(iter(posting.payable(ways)), ways[0])
-    except GetParameterError:  # which is for the POST to stumble over, when the task is on record
+        first = next(posting.payable(ways), ways[0])
+    except (ClientError, BotoCoreError):  # which is for the POST to stumble over, when the task is on record
         first = ways[0]
-    return schedule.first(timings.seconds(model, first.route.name)) if dialects.queue(first.route.dialect) else 0
+    return pacing.first(model, first.route) if dialects.queue(first.route.dialect) else 0.0
 
 
 def record(
@@ -142,7 +152,7 @@ def record(
     tenant: str,
     key: str | None,
     *,
-    wait: int = 0,
+    wait: float = 0,
     cancel_after: int | None = None,
     row: dict[str, str] | None = None,
     word: Failed | None = None,
@@ -168,7 +178,7 @@ def record(
         created=now,
         deadline=now + (cancel_after or (schedule.PATIENCE_S if row else schedule.DEADLINE_S)) * 1000,
         cancel_after=cancel_after,
-        due=now + wait * 1000 + driver.GRACE_MS,
+        due=now + int(wait * 1000) + driver.GRACE_MS,
         webhook=order.webhook if order.wants_the_end else None,
         metadata=order.metadata,
         nonce=nonce,
