@@ -5,6 +5,7 @@ import hashlib
 import io
 import itertools
 import json
+import random
 import struct
 import zlib
 from datetime import datetime
@@ -259,6 +260,43 @@ def test_an_output_may_come_inline(account: Account, wire: Wire, running: Task) 
 def test_an_inline_output_that_is_garbled_is_asked_for_again(account: Account, wire: Wire, running: Task) -> None:
     wire.on("GET", QUESTION, prediction("succeeded", output="data:image/png;base64,iVBORw0KGgo*"))
     assert call("poll", step(running))["next"] == "wait"
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["fetched", "inline"])
+def test_a_large_output_lies_under_the_digest_of_all_of_its_bytes(
+    account: Account, wire: Wire, running: Task, inline: bool
+) -> None:
+    content = random.Random(7).randbytes(2 * collection.BLOCK + 300_000)
+    wire.on("GET", OUTPUT, httpx.Response(200, content=content))
+    data_uri = f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
+    finalize(finish(account, wire, output=data_uri if inline else OUTPUT))
+    task = account.task()
+    (image,) = task.images
+    digest = hashlib.sha256(content).hexdigest()
+    assert (image.sha256, image.bytes) == (digest, len(content))
+    assert image.key == f"images/{task.task_id}/0-{digest[:16]}.bin"
+    assert account.files()[image.key] == content
+
+
+def test_what_is_stored_is_not_read_again_to_be_signed_but_held_against_its_checksum(
+    account: Account, wire: Wire, collecting: Task
+) -> None:
+    wire.on("GET", OUTPUT, PNG)
+    events, told = aws.s3().meta.events, list[dict[str, str]]()
+
+    def note(request: Any, **_: Any) -> None:
+        told.append({name.lower(): str(value) for name, value in request.headers.items()})
+
+    events.register_last("request-created.s3", note)
+    try:
+        finalize(collecting)
+    finally:
+        events.unregister("request-created.s3", note)
+    checksums = [base64.b64encode(hashlib.sha256(content).digest()).decode() for content in account.files().values()]
+    assert sorted(one["x-amz-checksum-sha256"] for one in told) == sorted(checksums)
+    for one in told:
+        assert one["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+        assert "x-amz-checksum-sha256" in one["authorization"]
 
 
 @pytest.mark.parametrize(

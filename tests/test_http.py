@@ -61,9 +61,9 @@ class Here(http.Public):
         super().__init__()
         self._port, self._scheme = port, scheme
 
-    async def pin(self, url: httpx.URL) -> httpx.URL:
+    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
         if (url.scheme, url.host) != ("https", "peer.example"):
-            return await super().pin(url)
+            return super().pin(url, patience)
         return url.copy_with(scheme=self._scheme, host="127.0.0.1", port=self._port)
 
 
@@ -124,7 +124,7 @@ def send(deadline: float = 1.5, cap: int = 1_000_000) -> Any:
 
 def fetch(deadline: float = 1.5, cap: int = 1_000_000) -> bytes:
     file = io.BytesIO()
-    http.fetch(URL, file, deadline=deadline, cap=cap)
+    http.fetch(URL, file.write, deadline=deadline, cap=cap)
     return file.getvalue()
 
 
@@ -205,15 +205,15 @@ def test_a_body_that_nobody_needs_may_be_endless_broken_or_late(serve: Serve, ta
     serve(talk)
     reply = http.send(POST, deadline=1.0, cap=64_000, cut=True)
     assert reply.status == 200
-    assert len(reply.body) < 200_000
+    assert len(reply.body) <= 64_000
 
 
 def test_a_whole_reply_is_kept_though_the_connection_ends_badly(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(_: http.Public) -> None:
+    def broken(_: http.Public) -> None:
         raise OSError("the other side was faster")
 
     serve(page(b"a ticket"))
-    monkeypatch.setattr(http.Public, "aclose", broken)
+    monkeypatch.setattr(http.Public, "close", broken)
     assert send().body == b"a ticket"
 
 
@@ -272,7 +272,7 @@ def test_of_a_bomb_no_more_is_unpacked_than_may_be_read(serve: Serve) -> None:
     try:
         fails(NoReply, lambda: send(cap=2_000_000))
         fails(OutputUnavailable, lambda: fetch(cap=2_000_000))
-        assert len(http.send(POST, deadline=1.5, cap=2_000_000, cut=True).body) < 2_100_000
+        assert len(http.send(POST, deadline=1.5, cap=2_000_000, cut=True).body) == 2_000_000
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()

@@ -4,10 +4,10 @@ The wire: names, gateways and file hosts (the simulator), and a receiver of webh
 The guard in http.py is the real one; what it lets through arrives here, with the address that it was pinned to.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -90,11 +90,13 @@ class Network:
     def installed(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(http, "transport", lambda: _Guarded(self))
-            patch.setattr(socket, "getaddrinfo", _resolve)
             yield
 
     async def sleep(self, seconds: float) -> None:
-        """Time that passes at the other end, within what the caller has patience for."""
+        """The simulator's: time that passes at the other end, within what the caller has patience for."""
+        self._pass(seconds)
+
+    def _pass(self, seconds: float) -> None:
         invocation = _invocation()
         left = self._left[invocation]
         invocation.pause(min(seconds, left))
@@ -102,7 +104,7 @@ class Network:
         if seconds >= left:
             raise httpx.ReadTimeout("scripted")
 
-    async def exchange(self, request: httpx.Request) -> httpx.Response:
+    def exchange(self, request: httpx.Request) -> httpx.Response:
         invocation, host = _invocation(), str(request.extensions["sni_hostname"])
         self._inspect(request, host)
         role = _role(request, host)
@@ -111,17 +113,17 @@ class Network:
         if fate is Mishap.OUT_OF_REACH:
             raise httpx.ConnectError("scripted")
         self._left[invocation] = timeout["read"]
-        body = await request.aread()
+        body = request.read()
         number = int(found[1]) if role == "create" and (found := PROMPT.search(body)) else None
         certain = False
         try:
-            reply = await self._reply(request, host, body)
+            reply = self._reply(request, host, body)
             certain = fate is None and _certain(reply)
             if fate is Mishap.KILLED_AFTER:
                 invocation.kill()
             if fate is Mishap.REPLY_LOST:
                 raise httpx.ReadError("scripted")
-            return await self._arrived(reply, timeout)
+            return self._arrived(reply, timeout)
         finally:
             if number is not None:
                 self.posts.append(Post(number, invocation, certain))
@@ -134,12 +136,14 @@ class Network:
             if key in sent and owner != host:
                 self.trespasses.append(f"the key of {owner} was sent to {host}")
 
-    async def _reply(self, request: httpx.Request, host: str, body: bytes) -> Reply | Lost:
+    def _reply(self, request: httpx.Request, host: str, body: bytes) -> Reply | Lost:
         assert self.simulator
         path, _, query = request.url.raw_path.decode().partition("?")
         call = Call(request.method, "https", host, path, dict(httpx.QueryParams(query)), request.headers, body)
         try:
-            return self._received(request, body) if host in (RECEIVER, REBOUND) else await self.simulator.answer(call)
+            if host in (RECEIVER, REBOUND):
+                return self._received(request, body)
+            return asyncio.run(self.simulator.answer(call))
         except (httpx.HTTPError, Killed):
             raise
         except Exception as error:  # of this harness, or of the simulator: it must not look like a bad network
@@ -164,7 +168,7 @@ class Network:
         )
         return Lost("closed") if status is None else Reply(status)
 
-    async def _arrived(self, reply: Reply | Lost, timeout: dict[str, Any]) -> httpx.Response:
+    def _arrived(self, reply: Reply | Lost, timeout: dict[str, Any]) -> httpx.Response:
         """What of a reply gets through."""
         invocation = _invocation()
         if isinstance(reply, Lost):
@@ -177,19 +181,19 @@ class Network:
                 case "reset":
                     raise httpx.ReadError("scripted")
                 case "silent":
-                    await self.sleep(reply.seconds)
+                    self._pass(reply.seconds)
             raise httpx.RemoteProtocolError("scripted")
         if reply.drip:
-            await self.sleep(len(reply.body))
+            self._pass(len(reply.body))
         stream = _Stream(reply.body if reply.cut is None else reply.body[: reply.cut], broken=reply.breaks)
         return httpx.Response(reply.status, headers=dict(reply.headers), stream=stream)
 
 
-class _Stream(httpx.AsyncByteStream):
+class _Stream(httpx.SyncByteStream):
     def __init__(self, content: bytes, *, broken: bool) -> None:
         self._content, self._broken = content, broken
 
-    async def __aiter__(self) -> Any:
+    def __iter__(self) -> Iterator[bytes]:
         yield self._content
         if self._broken:
             raise httpx.RemoteProtocolError("scripted")
@@ -199,15 +203,15 @@ class _Guarded(http.Public):
     """The real guard, before our wire."""
 
     def __init__(self, network: Network) -> None:
-        self._transport: Any = _Wire(network)
-
-
-class _Wire(httpx.AsyncBaseTransport):
-    def __init__(self, network: Network) -> None:
         self._network = network
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._network.exchange(request)
+    def look_up(self, name: str, _: float) -> list[str]:
+        """All names lead to one public address, but for the one that is bound anew."""
+        looked_at = _invocation().function == "submit"
+        return [METADATA if name == REBOUND and not looked_at else PUBLIC]
+
+    def reach(self, request: httpx.Request, _: float) -> httpx.Response:
+        return self._network.exchange(request)
 
 
 def _invocation() -> Invocation:
@@ -231,14 +235,6 @@ def _role(request: httpx.Request, host: str) -> str:
     if request.method == "GET":
         return "question"
     return "cancel" if request.url.path.endswith("/cancel") else "create"
-
-
-def _resolve(host: str, port: Any, *_: Any, **__: Any) -> list[Any]:
-    """All names lead to one public address, but for the one that is bound anew."""
-    looked_at = _invocation().function == "submit"
-    inside = METADATA if host == REBOUND and not looked_at else PUBLIC
-    address = host if re.fullmatch(r"[\d.]+|.*:.*", host) else inside
-    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port or 0))]
 
 
 def _signature(webhook: Webhook, message: str, stamp: int, body: bytes) -> str:

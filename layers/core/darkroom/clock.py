@@ -9,8 +9,13 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def elapsed() -> float:
+    """Seconds from some moment on, whatever is done to the clock: for deadlines of what this process does."""
+    return time.monotonic()
+
+
 def sleep(seconds: float) -> None:
-    """Wait. Only one who has promised it to a caller may (waiting.py)."""
+    """Wait. Only one who has promised it to a caller may (waiting.py), or asks AWS again (calls.py)."""
     time.sleep(seconds)
 
 

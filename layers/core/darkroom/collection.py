@@ -12,6 +12,7 @@ import json
 import re
 import tempfile
 import warnings
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import IO, Any
 
@@ -26,6 +27,8 @@ from darkroom.task import Image, Task
 DECODE_CAP = 40_000_000
 PIXEL_CAP = 50_000_000
 OUTPUT_CAP = 250_000_000
+#: Bytes that are digested at a time: enough to be worth handing over to a thread.
+BLOCK = 1_000_000
 #: Seconds for the copying of one output, and milliseconds for all of them: less than Finalize may take.
 COPY_S = 60.0
 COLLECT_MS = 240_000
@@ -97,20 +100,52 @@ def _lost(task: Task) -> bool:
 
 def _store(task: Task, index: int, output: str, remaining: float) -> Image:
     """One output, within `remaining` seconds. Raises OutputUnavailable."""
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, ThreadPoolExecutor(1) as beside:
+        spool = _Spool(file, beside)
         if gallery.staged(output):
-            gallery.read(output, file)
+            gallery.read(output, spool.write)
         else:
-            http.fetch(output, file, deadline=min(COPY_S, remaining), cap=OUTPUT_CAP)
-        size = file.tell()
-        file.seek(0)
-        sha256 = hashlib.file_digest(file, "sha256")
+            http.fetch(output, spool.write, deadline=min(COPY_S, remaining), cap=OUTPUT_CAP)
+        size, sha256 = file.tell(), spool.sha256()
         content_type, extension, dimensions = _look_at(file, size)
         file.seek(0)
         said: dict[str, Any] = {"content_type": content_type, "sha256": sha256.digest(), "inert": dimensions is None}
         key = gallery.put_image(task, index, extension, file, **said)
     width, height = dimensions or (None, None)
     return Image(key, content_type, size, sha256.hexdigest(), dimensions is not None, width, height)
+
+
+class _Spool:
+    """A file that is written, and its digest, which is made beside that: on another core, if there is one."""
+
+    def __init__(self, file: IO[bytes], beside: Executor) -> None:
+        self._file, self._beside = file, beside
+        self._sha256 = hashlib.sha256()
+        self._pieces, self._size = list[bytes](), 0
+        self._under_way: Future[None] | None = None
+
+    def write(self, piece: bytes) -> None:
+        self._file.write(piece)
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= BLOCK:
+            self._catch_up()
+            pieces, self._pieces, self._size = self._pieces, list[bytes](), 0
+            self._under_way = self._beside.submit(self._digest, pieces)
+
+    def sha256(self) -> "hashlib._Hash":
+        """Of all that was written."""
+        self._catch_up()
+        self._digest(self._pieces)
+        return self._sha256
+
+    def _catch_up(self) -> None:
+        if self._under_way:
+            self._under_way.result()
+
+    def _digest(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self._sha256.update(piece)
 
 
 def _look_at(file: IO[bytes], size: int) -> tuple[str, str, tuple[int, int] | None]:

@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import io
 import re
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Any, TypedDict
 
@@ -18,6 +20,8 @@ from darkroom.task import Task
 INLINE_CAP = 4_400_000
 #: Seconds for which a presigned link lives: long enough to follow the redirect.
 PRESIGNED_S = 300
+#: Bytes that are read at a time.
+PIECE = 262_144
 
 
 _STAGING = "staging/"
@@ -160,9 +164,12 @@ def staged(output: str) -> bool:
     return output.startswith(_STAGING)
 
 
-def read(name: str, file: IO[bytes]) -> None:
-    """What was staged under a key, into `file`."""
-    aws.s3().download_fileobj(settings.images_bucket(), name, file)
+def read(name: str, write: Callable[[bytes], object]) -> None:
+    """What was staged under a key, a piece at a time, in order."""
+    # Not `with` the body itself: that hands out the bare stream, whose checksum nobody looks at.
+    with closing(aws.s3().get_object(Bucket=settings.images_bucket(), Key=name)["Body"]) as body:
+        for piece in body.iter_chunks(PIECE):
+            write(piece)
 
 
 def get(name: str) -> File:

@@ -10,17 +10,15 @@ NoReply, it may have been.
 """
 
 import socket
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
-from functools import cache
-from typing import IO
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
 
-import anyio
-import certifi
 import httpx
 
-from darkroom import addresses
+from darkroom import addresses, clock, connection
 from darkroom.errors import ForbiddenAddress, NoReply, NotSent, OutputUnavailable
 from darkroom.unpacking import Unpacker
 from darkroom.wire import Reply, Request
@@ -50,98 +48,20 @@ def send(request: Request, *, deadline: float, cap: int = 1_000_000, cut: bool =
     headers will do: what is beyond the cap is left, and a body that does not come to its end counts as empty.
     Raises ForbiddenAddress, NotSent, NoReply.
     """
-    return anyio.run(_send, request, deadline, cap, cut)
-
-
-def fetch(url: str, file: IO[bytes], *, deadline: float, cap: int) -> None:
-    """
-    What lies at `url` into `file`, without any credentials. Follows two redirects, each guarded like the first address.
-
-    Raises OutputUnavailable for every way in which that can fail, a size over `cap` bytes included.
-    """
-    anyio.run(_fetch, url, file, deadline, cap)
-
-
-def examine(url: str) -> None:
-    """Raises ForbiddenAddress if `url` points where `send` would not go. A name unknown now may be known later."""
-    anyio.run(_examine, url)
-
-
-class Public(httpx.AsyncBaseTransport):
-    """Connections to public addresses over TLS."""
-
-    def __init__(self) -> None:
-        self._transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, retries=0)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        pinned = httpx.Request(
-            request.method,
-            await self.pin(request.url),
-            headers=request.headers,
-            stream=request.stream,
-            # The certificate is held against the name, not against the address that the name has led to.
-            extensions={**request.extensions, "sni_hostname": _ascii(request.url)},
-        )
-        return await self._transport.handle_async_request(pinned)
-
-    async def pin(self, url: httpx.URL) -> httpx.URL:
-        """
-        `url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent.
-
-        A public address in place of a name will do: nobody can make it lead elsewhere between a look and a connection,
-        and its certificate must be one for that address.
-        """
-        if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo or not url.host:
-            raise ForbiddenAddress("Only https URLs at port 443 or 8443, without a user name, are allowed.")
-        host = _ascii(url)
-        if not addresses.literal(host) and not addresses.name(host):
-            raise ForbiddenAddress("The URL's host is neither an address nor the full name of a host on the internet.")
-        found = [host] if addresses.literal(host) else await self.look_up(host)
-        if not found or not all(map(addresses.public, found)):
-            raise ForbiddenAddress("The URL's host is not, or not only, at public addresses.")
-        return url.copy_with(host=found[0])
-
-    async def look_up(self, name: str) -> list[str]:
-        """The addresses of a host, from one lookup. Raises NotSent for a name that nobody knows."""
-        try:
-            with anyio.fail_after(CONNECT_S):
-                # In a thread that may be left behind: a resolver cannot be told to stop.
-                found = await anyio.to_thread.run_sync(
-                    lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM), abandon_on_cancel=True
-                )
-        except (OSError, UnicodeError, TimeoutError) as error:
-            raise NotSent(f"the name {name} cannot be resolved") from error
-        return [str(entry[4][0]) for entry in found]
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
-
-
-#: How connections are made. Nothing in the environment changes it; the local cloud's own processes do.
-transport: Callable[[], Public] = Public
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=certifi.where())
-
-
-async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply:
     host, reply = _host(request.url), None
     try:
-        with anyio.fail_after(deadline):
-            async with _exchange(request, deadline) as response, aclosing(_pieces(response)) as pieces:
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                if cut:
-                    reply = Reply(response.status_code, headers, b"")
-                body = bytearray()
-                async for piece in pieces:
-                    body += piece
-                    if len(body) > cap and cut:
-                        break
-                    if len(body) > cap:
-                        raise NoReply(f"the reply of {host} is larger than {cap} bytes")
-                reply = Reply(response.status_code, headers, bytes(body))
+        with _exchange(request, deadline) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if cut:
+                reply = Reply(response.status_code, headers, b"")
+            body = bytearray()
+            for piece in _pieces(response):
+                body += piece
+                if len(body) > cap and cut:
+                    break
+                if len(body) > cap:
+                    raise NoReply(f"the reply of {host} is larger than {cap} bytes")
+            reply = Reply(response.status_code, headers, bytes(body[:cap]))
     except Exception as error:  # whatever it is: nobody knows what became of the request
         if reply is None and isinstance(error, ForbiddenAddress | NotSent | NoReply):
             raise
@@ -150,23 +70,28 @@ async def _send(request: Request, deadline: float, cap: int, cut: bool) -> Reply
     return reply
 
 
-async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
-    host = _host(url)
+def fetch(url: str, write: Callable[[bytes], object], *, deadline: float, cap: int) -> None:
+    """
+    `write` what lies at `url`, a piece at a time. No credentials; two redirects, each guarded like the first address.
+
+    Raises OutputUnavailable for every way in which that can fail, a size over `cap` bytes included.
+    """
+    host, until = _host(url), clock.elapsed() + deadline
     try:
-        with anyio.fail_after(deadline):
-            for _ in range(1 + REDIRECTS):
-                async with _exchange(Request("GET", url), deadline) as response:
-                    if response.has_redirect_location:
-                        url = str(httpx.URL(url).join(response.headers["location"]))
-                        continue
-                    if response.status_code != 200:
-                        raise OutputUnavailable(f"{host} answered {response.status_code} for an output")
-                    async with aclosing(_pieces(response)) as pieces:
-                        async for piece in pieces:
-                            if file.tell() + len(piece) > cap:
-                                raise OutputUnavailable(f"an output at {host} is larger than {cap} bytes")
-                            file.write(piece)
-                    return
+        for _ in range(1 + REDIRECTS):
+            with _exchange(Request("GET", url), until - clock.elapsed()) as response:
+                if response.has_redirect_location:
+                    url = str(httpx.URL(url).join(response.headers["location"]))
+                    continue
+                if response.status_code != 200:
+                    raise OutputUnavailable(f"{host} answered {response.status_code} for an output")
+                size = 0
+                for piece in _pieces(response):
+                    size += len(piece)
+                    if size > cap:
+                        raise OutputUnavailable(f"an output at {host} is larger than {cap} bytes")
+                    write(piece)
+                return
         raise OutputUnavailable(f"{host} redirects an output more than {REDIRECTS} times")
     except OutputUnavailable:
         raise
@@ -174,11 +99,80 @@ async def _fetch(url: str, file: IO[bytes], deadline: float, cap: int) -> None:
         raise OutputUnavailable(f"{type(error).__name__} while copying an output from {host}") from error
 
 
-@asynccontextmanager
-async def _exchange(request: Request, deadline: float) -> AsyncIterator[httpx.Response]:
+def examine(url: str) -> None:
+    """Raises ForbiddenAddress if `url` points where `send` would not go. A name unknown now may be known later."""
+    try:
+        transport().pin(_understood(url), CONNECT_S)
+    except NotSent:
+        return
+
+
+class Public(httpx.BaseTransport):
+    """Connections to public addresses over TLS."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Within `read` seconds, as the request's timeouts say; `connect` of them to look up, to connect, to greet."""
+        timeout = request.extensions["timeout"]
+        until = clock.elapsed() + timeout["read"]
+        pinned = httpx.Request(
+            request.method,
+            self.pin(request.url, timeout["connect"]),
+            headers=request.headers,
+            stream=request.stream,
+            # The certificate is held against the name, not against the address that the name has led to.
+            extensions={**request.extensions, "sni_hostname": _ascii(request.url)},
+        )
+        return self.reach(pinned, until)
+
+    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
+        """
+        `url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent.
+
+        A public address in place of a name will do: nobody can make it lead elsewhere between a look and a connection,
+        and its certificate must be one for that address. patience: seconds for a lookup.
+        """
+        if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo or not url.host:
+            raise ForbiddenAddress("Only https URLs at port 443 or 8443, without a user name, are allowed.")
+        host = _ascii(url)
+        if not addresses.literal(host) and not addresses.name(host):
+            raise ForbiddenAddress("The URL's host is neither an address nor the full name of a host on the internet.")
+        found = [host] if addresses.literal(host) else self.look_up(host, patience)
+        if not found or not all(map(addresses.public, found)):
+            raise ForbiddenAddress("The URL's host is not, or not only, at public addresses.")
+        return url.copy_with(host=found[0])
+
+    def look_up(self, name: str, patience: float) -> list[str]:
+        """The addresses of a host, from one lookup. Raises NotSent for a name that nobody knows."""
+        looked_up: Future[list[Any]] = Future()
+
+        def look() -> None:
+            try:
+                looked_up.set_result(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
+            except Exception as error:  # it is for who waits for the result
+                looked_up.set_exception(error)
+
+        # In a thread that may be left behind: a resolver cannot be told to stop.
+        Thread(target=look, daemon=True).start()
+        try:
+            found = looked_up.result(patience)
+        except (OSError, UnicodeError) as error:
+            raise NotSent(f"the name {name} cannot be resolved") from error
+        return [str(entry[4][0]) for entry in found]
+
+    def reach(self, request: httpx.Request, until: float) -> httpx.Response:
+        """The way on for what has passed the guard; `until` as connection.exchange has it."""
+        return connection.exchange(request, until)
+
+
+#: How connections are made. Nothing in the environment changes it; the local cloud's own processes do.
+transport: Callable[[], Public] = Public
+
+
+@contextmanager
+def _exchange(request: Request, deadline: float) -> Iterator[httpx.Response]:
     """
     One request on a connection of its own, up to the head of its response. Raises ForbiddenAddress, NotSent, and
-    whatever httpx raises.
+    whatever a transport raises.
 
     It goes to the transport directly: httpx's client has a mind of its own about redirects and cookies, and what it
     raises over a reply's Location would look like a request that was never sent.
@@ -193,31 +187,23 @@ async def _exchange(request: Request, deadline: float) -> AsyncIterator[httpx.Re
         )
     except UnicodeError as error:
         raise NotSent("a header cannot be written in ASCII") from error
-    async with transport() as connection:
+    with transport() as way:
         try:
-            response = await connection.handle_async_request(outgoing)
+            response = way.handle_request(outgoing)
         except NEVER_SENT as error:
             raise NotSent(f"{type(error).__name__} on the way to {_host(request.url)}") from error
         try:
             yield response
         finally:
-            await response.aclose()
+            response.close()
 
 
-async def _pieces(response: httpx.Response) -> AsyncGenerator[bytes]:
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
     """A response's body, unpacked, a piece at a time: what counts for a cap is what it unpacks to."""
     unpacker = Unpacker(response.headers.get("content-encoding", ""))
-    async for chunk in response.aiter_raw():
-        for piece in unpacker.pieces(chunk):
-            yield piece
+    for chunk in response.iter_raw():
+        yield from unpacker.pieces(chunk)
     unpacker.end()
-
-
-async def _examine(url: str) -> None:
-    try:
-        await transport().pin(_understood(url))
-    except NotSent:
-        return
 
 
 def _understood(url: str) -> httpx.URL:

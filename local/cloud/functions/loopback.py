@@ -5,7 +5,8 @@ gateways are simulated: the request goes to the simulator, which tells them apar
 before there is a connection it can only tell of: that is done here.
 """
 
-import anyio
+import time
+
 import httpx
 
 import darkroom.http
@@ -20,25 +21,23 @@ class Loopback(darkroom.http.Public):
     """Refuses what production refuses, except that a name counts as public without being looked up."""
 
     def __init__(self, simulator_url: str) -> None:
-        # Only http is spoken here, and to load the certificates takes longer than all else that a function does.
-        self._transport = httpx.AsyncHTTPTransport(verify=False, trust_env=False, retries=0)
         self.simulator = httpx.URL(simulator_url)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await super().handle_async_request(request)
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
         if not (how := response.headers.get(NETWORK)):
             return response
-        await response.aclose()
+        response.close()
         if how == "unreachable":
-            await anyio.sleep(request.extensions["timeout"]["connect"])
+            time.sleep(request.extensions["timeout"]["connect"])
             raise httpx.ConnectTimeout("nobody answers", request=request)
         raise httpx.ConnectError(f"the host is {how}", request=request)
 
-    async def pin(self, url: httpx.URL) -> httpx.URL:
+    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
         if url.host in OURS:
             return url
-        await super().pin(url)
+        super().pin(url, patience)
         return url.copy_with(scheme=self.simulator.scheme, host=self.simulator.host, port=self.simulator.port)
 
-    async def look_up(self, _: str) -> list[str]:
+    def look_up(self, _: str, __: float) -> list[str]:
         return [SOMEWHERE_PUBLIC]

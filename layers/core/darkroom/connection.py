@@ -1,0 +1,135 @@
+"""
+One connection for one request, and every step of it within the time that is left.
+
+A socket's timeout is for one step, so that a peer that drips bytes could stretch the whole: here each step gets what
+the steps before it have left. What is HTTP and what is not, h11 says.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+
+import certifi
+import h11
+import httpx
+
+from darkroom import clock
+
+#: Bytes that are read at a time, and bytes of the longest head.
+PIECE = 262_144
+HEAD_CAP = 100_000
+
+
+def exchange(request: httpx.Request, until: float) -> httpx.Response:
+    """
+    One request to the address in its URL, and the head of the response. Who closes the response closes the connection.
+
+    Its extensions say whom the certificate must be for (`sni_hostname`), and for how many seconds it may take to
+    connect, and again to greet (`timeout`). until: when all is over, by clock.elapsed().
+    Raises httpx.LocalProtocolError, ConnectError and ConnectTimeout before anything was sent. After that, and while the
+    body is read, an OSError (a TimeoutError when time is up) or a h11.RemoteProtocolError.
+    """
+    talk = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_CAP)
+    try:
+        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
+        said = [talk.send(event) for event in (head, h11.Data(request.read()), h11.EndOfMessage())]
+    except h11.LocalProtocolError as error:
+        raise httpx.LocalProtocolError("this is no HTTP") from error
+    connection = _Connection(request, talk, until)
+    try:
+        connection.say(said)
+        heard = connection.hear()
+    except BaseException:
+        connection.close()
+        raise
+    return httpx.Response(heard.status_code, headers=heard.headers.raw_items(), stream=connection)
+
+
+class _Connection(httpx.SyncByteStream):
+    """What is iterated over is the body of the response."""
+
+    def __init__(self, request: httpx.Request, talk: h11.Connection, until: float) -> None:
+        self._talk, self._until = talk, until
+        host, patience = request.url.host, request.extensions["timeout"]["connect"]
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        try:
+            self._socket.settimeout(min(patience, self._left()))
+            self._socket.connect((host, request.url.port or _PORTS[request.url.scheme]))
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if request.url.scheme == "https":
+                self._socket.settimeout(min(patience, self._left()))
+                self._socket = _tls().wrap_socket(self._socket, server_hostname=request.extensions["sni_hostname"])
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError):
+                raised = httpx.ConnectTimeout if isinstance(error, TimeoutError) else httpx.ConnectError
+                raise raised("no connection") from error
+            raise
+
+    def say(self, parts: Iterable[bytes | None]) -> None:
+        # Who has heard enough may hang up on the rest, and have answered all the same.
+        with suppress(OSError):
+            for part in parts:
+                rest = memoryview(part or b"")
+                while rest:
+                    self._socket.settimeout(self._left())
+                    rest = rest[self._socket.send(rest) :]
+
+    def hear(self) -> h11.Response:
+        """The head of the response."""
+        while not isinstance(event := self._event(), h11.Response):
+            pass
+        self._length = _length(event)
+        return event
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._length is None:
+            while isinstance(event := self._event(), h11.Data):
+                yield bytes(event.data)
+            return
+        # What has a length is counted here: h11 would copy it three times over.
+        piece, rest = self._talk.trailing_data[0][: self._length], self._length
+        while rest := rest - len(piece):
+            yield piece
+            if not (piece := self._receive(min(rest, PIECE))):
+                raise h11.RemoteProtocolError("the body ends before its length")
+        yield piece
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _event(self) -> object:
+        while (event := self._talk.next_event()) is h11.NEED_DATA:
+            self._talk.receive_data(self._receive(PIECE))
+        return event
+
+    def _receive(self, most: int) -> bytes:
+        self._socket.settimeout(self._left())
+        return self._socket.recv(most)
+
+    def _left(self) -> float:
+        """Seconds, and more than none: that would tell a socket not to wait at all. Raises TimeoutError."""
+        left = self._until - clock.elapsed()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def _length(head: h11.Response) -> int | None:
+    """Bytes of the body, where the head alone says so. h11 has seen to it that it is one number."""
+    told = dict(head.headers)
+    if head.status_code in (204, 304) or b"transfer-encoding" in told or b"content-length" not in told:
+        return None
+    return int(told[b"content-length"])
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
