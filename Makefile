@@ -35,8 +35,14 @@ simulate: .venv/ready ## what may go wrong at once: N=20000 random stories from 
 fuzz: .venv/ready ## the HTTP API against its own OpenAPI document, by schemathesis (N=500 examples of each operation)
 	@$(PYTHON) -m tests.fuzz.run --examples $(or $(N),500)
 
-bench: .venv/ready ## what is fast, measured: writes benchmarks/results/ (SEED=7)
+bench: .venv/ready .venv/libraries/ready $(BUILT_FOR_HOST)/template.yaml ## what is fast, measured: writes benchmarks/results/ (SEED=7)
 	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.batches --seed $(or $(SEED),7)
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.cold_start --seed $(or $(SEED),7)
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.submitting --seed $(or $(SEED),7)
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.copying --seed $(or $(SEED),7)
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.detection --seed $(or $(SEED),7)
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.bill --seed $(or $(SEED),7)
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.clients --seed $(or $(SEED),7)
 
 openapi: .venv/ready ## write layers/core/darkroom/openapi.json anew, from the code
 	@PYTHONPATH=layers/core:functions $(PYTHON) -m local.openapi
@@ -58,6 +64,7 @@ template: .venv-sam/ready
 	$(SAM) validate --lint --region us-east-1
 	.venv-sam/bin/python -m local.lint_asl statemachines/*.asl.yaml
 	python=$$(local/find-python 3.13) && PATH="$$(dirname $$python):$$PATH" $(SAM) build --region us-east-1
+	.venv-sam/bin/python -m local.lint_bytecode .aws-sam/build/CoreLayer/python .aws-sam/build/DependenciesLayer/python
 
 format: .venv/ready ## make the sources look as check wants them
 	$(PYTHON) -m ruff check --fix .
@@ -83,6 +90,12 @@ clean: ## forget everything that was set up or made
 	@$(PYTHON) -m pip install -qq --require-hashes --no-deps --target .venv/replicate-2.0 -r tests/clients/replicate-2.0.txt
 	@mkdir -p .venv/javascript && cp tests/clients/package*.json .venv/javascript
 	@! command -v npm >/dev/null || npm ci --prefix .venv/javascript --silent --no-audit --no-fund
+	@touch $@
+
+# Large libraries that only a benchmark imports, in Lambda's version of Python.
+.venv/libraries/ready: benchmarks/libraries.txt | .venv/ready
+	@python=$$(local/find-python 3.13) && echo "Setting up .venv/libraries (once, a minute or two)" && rm -rf $(@D) && \
+	    $$python -m pip install -qq --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
 	@touch $@
 
 .venv-sam/ready: requirements-sam.txt

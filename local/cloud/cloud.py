@@ -77,6 +77,7 @@ class Cloud:
         self.resources: dict[str, str] = {}  # logical id to what Ref gives
         self.permissions = Permissions()
         self._template = built / "template.yaml" if built else template
+        self._built = built is not None
         self._parameters = dict(parameters or {})
         self._api_port = api_port
         self._time_scale = time_scale
@@ -133,7 +134,9 @@ class Cloud:
         endpoint.start()
         self.aws_endpoint = endpoint.url
 
-        python = Python(self._interpreter, self._image, self._simulator_url, self.environment, self._deaths)
+        python = Python(
+            self._interpreter, self._image, self._simulator_url, self.environment, self._deaths, self._built
+        )
         self.functions = Functions(python, self.logs)
         self._wait(self.functions.start())
         started.callback(lambda: self._wait(self.functions.stop()))

@@ -1,5 +1,7 @@
 import socket
+from compileall import compile_file
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 
@@ -52,6 +54,16 @@ def test_a_built_function_sees_its_artefacts(tmp_path: Path, simulator: str) -> 
     artefacts = built(tmp_path, "")
     with Cloud(Path("ignored"), "s", simulator_url=simulator, built=artefacts) as cloud:
         assert cloud.invoke("Echo", {}) == str(artefacts / "Libraries" / "python" / "dependency.py")
+
+
+def test_a_built_function_runs_the_bytecode_that_it_came_with(tmp_path: Path, simulator: str) -> None:
+    artefacts = built(tmp_path, "__file__ = 'of the bytecode'")
+    (module,) = artefacts.rglob("dependency.py")
+    compile_file(module, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    module.write_text("")
+    with Cloud(Path("ignored"), "s", simulator_url=simulator, built=artefacts) as cloud:
+        assert cloud.invoke("Echo", {}) == "of the bytecode"
+    assert not (artefacts / "Echo" / "__pycache__").exists()
 
 
 def test_a_package_that_the_layer_lacks_is_missing(tmp_path: Path, simulator: str) -> None:

@@ -1,6 +1,5 @@
 """What leaves a function: to this machine as it is, to anywhere else as a request to the simulator."""
 
-import asyncio
 import json
 import time
 
@@ -60,14 +59,10 @@ def test_a_connection_that_was_not_to_be_was_not_sent_anything(cloud: Cloud) -> 
 def test_a_connection_fails_as_the_simulator_says(
     simulator: str, how: str, error: type[httpx.TransportError], seconds: float
 ) -> None:
-    async def sent() -> None:
-        timeout = httpx.Timeout(5, connect=0.3).as_dict()
-        url = f"https://api.replicate.com/network/{how}"
-        async with Loopback(simulator) as connection:
-            await connection.handle_async_request(httpx.Request("GET", url, extensions={"timeout": timeout}))
-
+    timeout = httpx.Timeout(5, connect=0.3).as_dict()
+    request = httpx.Request("GET", f"https://api.replicate.com/network/{how}", extensions={"timeout": timeout})
     started = time.monotonic()
-    with pytest.raises(error) as raised:
-        asyncio.run(sent())
+    with Loopback(simulator) as way, pytest.raises(error) as raised:
+        way.handle_request(request)
     assert type(raised.value) is error
     assert time.monotonic() - started >= seconds

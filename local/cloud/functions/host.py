@@ -46,7 +46,7 @@ class Python:
     """
     What the functions run on: an interpreter, perhaps a folder with what Lambda's own image holds, and the cloud.
 
-    deaths: where a test has functions die (deaths.py).
+    deaths: where a test has functions die (deaths.py). built: the functions are what sam build made, not sources.
     """
 
     interpreter: str
@@ -54,6 +54,7 @@ class Python:
     simulator_url: str
     environment: Mapping[str, str]  # the AWS_* variables
     deaths: Path | None = None
+    built: bool = False
 
 
 class Functions:
@@ -217,7 +218,8 @@ def environment(function: Function, python: Python, port: int, stream: str) -> d
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "PYTHONPATH": os.pathsep.join(str(folder) for folder in path),
-        "PYTHONPYCACHEPREFIX": str(pycache()),
+        # What sam build made brings its bytecode, and Lambda writes none; sources get theirs on the way.
+        **({"PYTHONDONTWRITEBYTECODE": "1"} if python.built else {"PYTHONPYCACHEPREFIX": str(pycache())}),
         **python.environment,
         "AWS_ACCESS_KEY_ID": function.logical_id,  # whose requests these are: see permissions.py
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",

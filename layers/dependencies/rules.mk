@@ -1,0 +1,12 @@
+# What `sam build` runs for DependenciesLayer: the libraries of requirements.txt for Lambda's processor, with their
+# bytecode (layers/core/Makefile says why). SAM does not tell make the processor; template.yaml takes the Makefile from the
+# folder of its name, and that sets MACHINE.
+
+#: Lambda's Python 3.13 stands on Amazon Linux 2023, which has glibc 2.34.
+PLATFORMS := $(foreach glibc,2_34 2_28 2_17,--platform manylinux_$(glibc)_$(MACHINE))
+
+build-DependenciesLayer:
+	python3.13 -m pip install --quiet --no-compile --require-hashes --only-binary :all: $(PLATFORMS) \
+	    --implementation cp --python-version 3.13 --target "$(ARTIFACTS_DIR)/python" -r requirements.txt
+	rm -rf "$(ARTIFACTS_DIR)/python/bin" # commands, which name the Python of whoever builds
+	python3.13 -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt "$(ARTIFACTS_DIR)/python"
