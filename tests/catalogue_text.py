@@ -10,6 +10,7 @@ url = "https://two.example:8443"
 dialects = { replicate = "/v1", gemini = "/v1beta", openai = "/v1" }
 auth = "X-Key: Key {key}"
 concurrency = 3
+question = 0.5
 
 [inputs.words]
 prompt = "prompt"
@@ -24,6 +25,7 @@ style = { values = [
 [models."owner/model"]
 seconds = 4
 output = "one"
+max_lag = 5
 routes = [
     { gateway = "two", dialect = "replicate", model = "owner/name-there", inputs = "words", price = 0.02 },
     { gateway = "one", dialect = "fal", model = "owner/app/fast", price = 1 },

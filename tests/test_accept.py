@@ -45,7 +45,7 @@ def test_a_row_becomes_a_task_and_is_driven_under_its_own_name(row: Event, accou
     }
     assert (task.tenant, task.model, json.loads(task.input)) == ("default", MODEL, {"prompt": "A lighthouse"})
     assert task.due == time.now + 180_000, "if nobody drives it, the sweeper will"
-    first = {"v": 1, "task_id": task.task_id, "generation": 1, "wait": 0, "turn": 0}
+    first = {"v": 1, "task_id": task.task_id, "generation": 1, "wait": 0, "turn": 0, "at": 0, "asked": 0}
     assert answer == row | {"task_id": task.task_id, "next": "drive", "wait": 0, "step": first}
 
 

@@ -1,7 +1,11 @@
 """The rooms and which may import which, as docs/architecture.md says it."""
 
 import ast
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +16,8 @@ HOUSE = ROOT / "layers" / "core" / "darkroom"
 DOORS = ROOT / "functions"
 #: What pure rooms may use of the standard library and of what is installed.
 PURE = {
-    "base64", "codecs", "collections", "csv", "dataclasses", "datetime", "email", "enum", "functools", "hashlib",
-    "hmac", "importlib", "ipaddress", "itertools", "json", "math", "re", "tomllib", "types", "typing",
+    "base64", "bisect", "codecs", "collections", "csv", "dataclasses", "datetime", "email", "enum", "functools",
+    "hashlib", "hmac", "ipaddress", "itertools", "json", "math", "pathlib", "re", "tomllib", "types", "typing",
     "typing_extensions", "urllib", "zlib", "pydantic", "standardwebhooks",
 }  # fmt: skip
 
@@ -73,18 +77,25 @@ def test_pure_rooms_touch_nothing(file: Path) -> None:
 
 def test_the_socket_and_boto3_have_one_room_each() -> None:
     houses = {file.name: packages(file) for file in [*sources(HOUSE), *sources(DOORS)]}
-    assert {name for name, used in houses.items() if used & {"httpx", "anyio", "socket", "ssl", "urllib3"}} == {
-        "http.py"
+    assert {name for name, used in houses.items() if used & {"httpx", "h11", "socket", "ssl", "urllib3"}} == {
+        "http.py",
+        "connection.py",
+        "calls.py",
     }
-    assert {name for name, used in houses.items() if "boto3" in used} == {
-        "aws.py",
-        "store.py",
-        "items.py",
-        "listing.py",
-    }
-    for name in ("store.py", "items.py"):
-        used = {module for module in imports(HOUSE / name) if module.startswith("boto3")}
-        assert all(module.startswith(("boto3.dynamodb.conditions.", "boto3.dynamodb.types.")) for module in used)
+    assert {name for name, used in houses.items() if "boto3" in used} == {"aws.py"}
+    sdk = {module for file in [*sources(HOUSE), *sources(DOORS)] for module in imports(file) if "botocore" in module}
+    assert {module.split(".")[1] for module in sdk} == {"exceptions", "config"}
+
+
+@pytest.mark.parametrize("door", ["submit", "poll"])
+def test_who_is_waited_for_loads_no_more_than_it_needs(door: str) -> None:
+    heavy = {"boto3", "botocore.client", "botocore.session", "pydantic", "aws_lambda_powertools.event_handler", "PIL"}
+    program = f"import json, sys, {door}; print(json.dumps(sorted(sys.modules)))"
+    path = os.pathsep.join(map(str, (HOUSE.parent, DOORS)))
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=True
+    )
+    assert set(json.loads(done.stdout)) & heavy == set()
 
 
 def test_only_settings_read_the_environment() -> None:

@@ -28,6 +28,7 @@ def test_a_gateway_has_what_the_file_says_of_it() -> None:
             "X-Key: Key {key}",
             {"replicate": "/v1", "gemini": "/v1beta", "openai": "/v1"},
             3,
+            0.5,
         ),
     }
 
@@ -51,6 +52,7 @@ def test_a_model_has_what_the_file_says_of_it_and_its_routes_in_their_order() ->
             Route(one, "fal", "owner/app/fast", None, 1),
             Route(one, "replicate", "owner/model"),
         ),
+        5.0,
     )
 
 

@@ -139,7 +139,12 @@ PENDING = {
 
 @pytest.mark.parametrize(("status", "document"), PENDING.values(), ids=PENDING)
 def test_a_result_that_is_not_there_yet_is_running(status: int, document: dict[str, Any]) -> None:
-    assert fal.answer(reply(document, status)) == Running()
+    assert fal.answer(reply(document, status)) == Running(queued=document.get("status") == "IN_QUEUE")
+
+
+def test_a_progress_bar_in_the_logs_is_read() -> None:
+    logs = [{"message": "loading"}, {"message": " 30%|███       | 9/30"}, {"message": " 60%|██████    | 18/30"}]
+    assert fal.answer(reply({"status": "IN_PROGRESS", "logs": logs})) == Running(done=0.6)
 
 
 @pytest.mark.parametrize("word", ["RESTING", ["COMPLETED"], 7, True])

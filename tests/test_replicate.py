@@ -126,7 +126,7 @@ def test_a_whole_prediction_is_read_as_the_gateway_shows_it() -> None:
         "created_at": "2026-07-30T03:13:27.921Z",
         "urls": URLS["the upstream's"]["urls"],
     }
-    assert replicate.answer(reply(prediction)) == Running()
+    assert replicate.answer(reply(prediction)) == Running(queued=True)
     ended = {"status": "succeeded", "output": PNG, "completed_at": "2026-07-30T03:13:30.421Z"}
     assert replicate.answer(reply({**prediction, **ended})) == Finished((PNG,), several=False, seconds=2.5)
 
@@ -219,7 +219,27 @@ def test_both_words_for_an_end_before_its_time_mean_canceled(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["starting", "processing", "Processing"])
 def test_a_word_for_being_at_it_is_no_end(word: str) -> None:
-    assert answer(word, output=PNG, error="no") == Running()
+    assert answer(word, output=PNG, error="no") == Running(queued=word == "starting")
+
+
+def test_what_a_prediction_tells_of_its_run_is_read() -> None:
+    begun = {"created_at": "2026-07-30T03:13:27.921Z", "started_at": "2026-07-30T03:13:30.421Z"}
+    bars = "Using seed: 7\n 10%|█         | 5/50\r 46%|████▌     | 23/50 [00:03<00:04, 6.5it/s]"
+    assert answer("processing", **begun, logs=bars) == Running(began=2.5, done=0.46)
+    ended = answer("succeeded", output=PNG, **begun, completed_at="2026-07-30T03:13:37.921Z")
+    assert ended == Finished((PNG,), several=False, seconds=10.0, ran=7.5)
+
+
+@pytest.mark.parametrize(
+    "logs", [None, 7, "", "50 %", "0%|  |", "100%|██████████| 50/50", "seed 46%", ["46%|"], {"a": 1}]
+)
+def test_logs_without_a_bar_that_tells_something_tell_nothing(logs: Any) -> None:
+    assert answer("processing", logs=logs) == Running()
+
+
+@pytest.mark.parametrize("moment", [None, 7, "soon", "2026-07-30T03:13:30.421"])
+def test_a_start_that_cannot_be_read_is_none(moment: Any) -> None:
+    assert answer("processing", created_at="2026-07-30T03:13:27.921Z", started_at=moment) == Running()
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_what_travels_is_small_whatever_the_task_holds(account: Account, wire: W
     assert len(json.dumps(finalized.pop("news"))) < 10_000
     steps += [finalized, call("deliver", step(account.task()))]
     for each in steps:
-        assert each.keys() <= {"v", "task_id", "generation", "wait", "turn", "next"}
+        assert each.keys() <= {"v", "task_id", "generation", "wait", "turn", "at", "asked", "next"}
         assert len(json.dumps(each)) < 200
 
 

@@ -1,5 +1,6 @@
 """A caller who waits, or who does not want to wait for ever: Prefer and Cancel-After, through functions/submit.py."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ import httpx
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from darkroom import aws, clock
+from darkroom import aws, catalogue, clock
 from darkroom.task import Status
 from tests.conftest import (
     CREATE,
@@ -250,8 +251,10 @@ def test_a_webhook_tells_of_the_end_and_of_nothing_else(
 
 
 def test_a_driver_comes_when_a_callers_time_is_over_even_if_the_picture_takes_longer(
-    account: Account, wire: Wire
+    account: Account, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    models = catalogue.catalogue().models
+    monkeypatch.setitem(models, "*/*", dataclasses.replace(models["*/*"], seconds=3600))
     wire.on("POST", CREATE.replace(MODEL, "somebody/something"), prediction())
     submit(model="somebody/something", **{"cancel-after": "5"})
     (started,) = account.executions().values()

@@ -27,7 +27,7 @@ from local.cloud.machines.execution import Execution
 from local.simulator.simulator import Simulator
 from tests.conftest import ROOT, WEBHOOK_SECRET, Context, Event, event
 from tests.harness import virtual
-from tests.harness.invocation import Invocation, Killed
+from tests.harness.invocation import Invocation, Killed, current
 from tests.harness.mishaps import CALM, Effect, Fortune, Mishap
 from tests.harness.network import Network
 from tests.harness.orders import Order, Reply
@@ -221,6 +221,8 @@ class World:
             for name, value in self.stack.environment.items():
                 patch.setenv(name, value)
             patch.setattr(clock, "now", lambda: BEGINNING + round(self.loop.time() * 1000))
+            patch.setattr(clock, "sleep", _pause)
+            patch.setattr(clock, "chance", chance.random)
             patch.setattr(clock, "nonce", lambda: f"{chance.getrandbits(128):032x}")
             stack.enter_context(_logged(self.log))
             stack.enter_context(Services(self).installed())
@@ -303,6 +305,13 @@ class _Context(Context):
 
     def get_remaining_time_in_millis(self) -> int:
         return self.end - clock.now()
+
+
+def _pause(seconds: float) -> None:
+    """Let virtual time pass for the invocation that asks for it."""
+    invocation = current()
+    assert invocation, "only handlers wait"
+    invocation.pause(seconds)
 
 
 @contextlib.contextmanager

@@ -11,12 +11,17 @@ class Running:
     Not the last word. Also what an unknown status means: a word that we do not know ends nothing.
 
     strange: the status was such a word. pause: seconds for which the gateway does not want to be asked again.
-    heard: the gateway has said so; else it could not be asked, or not be understood.
+    heard: the gateway has said so; else it could not be asked, or not be understood. queued: it has not begun. began:
+    seconds after the request when it did, by its own clock. done: the share of the run that it says is over, more than
+    0 and less than 1.
     """
 
     strange: bool = False
     pause: int = 0
     heard: bool = True
+    queued: bool = False
+    began: float | None = None
+    done: float | None = None
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,14 @@ class Finished:
 
     outputs: URLs or data URIs, in the gateway's order; never empty.
     several: the gateway gave a list, so callers get a list too, even of one.
-    seconds: from the request to its end, by the gateway's own clock, where it tells.
+    seconds, ran: from the request to its end, and from when it began, by the gateway's own clock, where it tells.
     missing: why there are fewer than were asked for, in the gateway's own words.
     """
 
     outputs: tuple[str, ...]
     several: bool
     seconds: float | None = None
+    ran: float | None = None
     missing: tuple[str, ...] = ()
 
 

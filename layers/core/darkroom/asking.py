@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from aws_lambda_powertools import Logger
 
-from darkroom import catalogue, clock, dialects, gallery, http, keys, metrics, wire
+from darkroom import catalogue, clock, dialects, gallery, http, keys, metrics, timings, wire
 from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.dialects import Dialect
 from darkroom.errors import CatalogueError, ForbiddenAddress, NoReply, NotSent, Reason
@@ -60,9 +60,17 @@ def answer(task: Task) -> Answer:
             logger.warning("answer not understood", task_id=task.task_id, status=reply.status)
         if not reply.ok and reply.status not in UNKNOWN_THERE:
             pause = reply.retry_after(clock.now()) if reply.status in BUSY else None
+            if pause or reply.status == 429:
+                timings.refused(route.gateway.name)
             return Running(pause=pause or 0, heard=False)
         statuses.add(reply.status)
     return _forgotten() if statuses <= set(UNKNOWN) else Running(heard=False)
+
+
+def read(task: Task, reply: Reply) -> Answer:
+    """A queue's answer in a reply to another request of the task's. Raises NoReply where it holds none."""
+    dialect = dialect_of(task.route or "")
+    return _told(task, dialect, dialects.QUEUES[dialect].answer(reply))
 
 
 def cancel(task: Task) -> None:

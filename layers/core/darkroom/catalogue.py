@@ -6,11 +6,11 @@ and not a task that fails a week later.
 """
 
 import math
+import pathlib
 import re
 import tomllib
 from dataclasses import replace
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from darkroom.errors import CatalogueError, UnknownModel
@@ -84,7 +84,7 @@ def _expression(pattern: str) -> str:
 @cache
 def catalogue() -> Catalogue:
     """The catalogue that lies beside this file."""
-    return Catalogue(resources.files("darkroom").joinpath("catalogue.toml").read_text(encoding="utf-8"))
+    return Catalogue(pathlib.Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 class _Slip(Exception):
@@ -96,7 +96,15 @@ class _Slip(Exception):
 
 
 def _gateway(entry: Any, path: Path) -> Gateway:
-    found = _table(entry, path, url=str, dialects=dict, auth=(str, AUTH), concurrency=(int, CONCURRENCY))
+    found = _table(
+        entry,
+        path,
+        url=str,
+        dialects=dict,
+        auth=(str, AUTH),
+        concurrency=(int, CONCURRENCY),
+        question=(int | float, None),
+    )
     name = str(path[-1])
     _demand(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name), "a gateway's name is of a-z, 0-9 and -", path)
     plain = re.fullmatch(r"https://\w[\w.-]*(:(443|8443))?", found["url"], re.ASCII)
@@ -116,7 +124,9 @@ def _gateway(entry: Any, path: Path) -> Gateway:
         )
     concurrency = found["concurrency"]
     _demand(1 <= concurrency <= MOST_AT_ONCE, f"concurrency must be 1 to {MOST_AT_ONCE}", (*path, "concurrency"))
-    return Gateway(name, found["url"], found["auth"], found["dialects"], concurrency)
+    question = found["question"]
+    _demand(question is None or 0 < question <= 60, "question must be more than 0, up to 60 s", (*path, "question"))
+    return Gateway(name, found["url"], found["auth"], found["dialects"], concurrency, question)
 
 
 def _vocabulary(entry: Any, path: Path) -> Vocabulary:
@@ -154,10 +164,11 @@ def _word(entry: Any, path: Path) -> Word:
 
 
 def _model(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: dict[str, Vocabulary]) -> Model:
-    found = _table(entry, path, seconds=int | float, output=(str, None), routes=list)
+    found = _table(entry, path, seconds=int | float, output=(str, None), max_lag=(int | float, math.inf), routes=list)
     output = found["output"]
     _demand(output in (None, "one", "list"), 'output is "one" or "list"', (*path, "output"))
     _demand(0 < found["seconds"] <= 3600, "seconds must be more than 0, up to an hour", (*path, "seconds"))
+    _demand(found["max_lag"] >= 0.5, "max_lag must be half a second or more", (*path, "max_lag"))
     _demand(found["routes"], "a model needs a route", (*path, "routes"))
     name, routes = str(path[-1]), list[Route]()
     _demand(re.fullmatch(NAME, name.replace("*", "x"), re.ASCII), f"nobody could ask for a model called {name!r}", path)
@@ -167,7 +178,7 @@ def _model(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: d
         _demand(route.name not in [other.name for other in routes], "this route is on the list already", here)
         _demand(route.model != "*" or "*" in name, "only a model with a * in its name has routes to *", here)
         routes.append(route)
-    return Model(name, float(found["seconds"]), output, tuple(routes))
+    return Model(name, float(found["seconds"]), output, tuple(routes), float(found["max_lag"]))
 
 
 def _route(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: dict[str, Vocabulary]) -> Route:

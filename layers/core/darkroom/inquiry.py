@@ -2,16 +2,14 @@
 One visit of a driver: look at the task, post it or ask about it if that is what it needs, and say when to come again.
 """
 
-import json
-from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from darkroom import asking, catalogue, clock, dialects, driver, posting, routing, schedule, store, timings
+from darkroom import asking, catalogue, clock, dialects, driver, hearing, pacing, posting, schedule, store
 from darkroom.answer import Doubtful, Failed, Finished, Running
 from darkroom.driver import Next, Step
-from darkroom.errors import InvalidOrder, Reason, UnknownModel
+from darkroom.errors import CatalogueError, Reason, UnknownModel
 from darkroom.route import dialect_of
 from darkroom.task import Status, Task
 
@@ -19,41 +17,47 @@ from darkroom.task import Status, Task
 LONGEST_PAUSE = 5 * 60
 #: Milliseconds beyond its deadline for which a task waits for a gateway that cannot be asked, or is not believed yet.
 UNHEARD_MS = 15 * 60 * 1000
+#: Seconds of a visit that may pass in waiting for its moment, since a Wait state counts whole ones.
+HOLD_S = 1.0
 
 logger = Logger(child=True)
 
 
-def visit(task: Task, step: Step, *, until: int) -> tuple[Next, int]:
+def visit(task: Task, step: Step, *, until: int) -> tuple[Next, Step]:
     """
-    What the driver shall do next, and after how many seconds if that is to wait.
+    What the driver shall do next, and the step that it goes on with.
 
     until: when this invocation ends, ms.
     """
     if driver.superseded(step, task):
-        return "leave", 0
+        return "leave", step.after(0)
     if step.turn == 0 and clock.now() >= task.deadline and not task.status.terminal:
         task = store.visited(task) or task
+    asked, early = None, _early(task, step)
     match task.status:
         case Status.ACCEPTED:
-            found = _try_to_post(task, step, until)
+            next_state, wait = _try_to_post(task, step, until)
         case Status.SUBMITTING:
-            found = _wait_for_the_claim(task)
+            next_state, wait = _wait_for_the_claim(task)
+        case Status.RUNNING if early > HOLD_S:
+            next_state, wait = "wait", early
         case Status.RUNNING:
-            found = _ask(task)
+            clock.sleep(max(0.0, early))
+            asked = clock.now()
+            next_state, wait = _ask(task, step.asked)
         case Status.COLLECTING if step.turn > 0 and task.ticket and not task.failure:
-            found = _look_again(task)
+            next_state, wait = _look_again(task)
         case _:
-            found = "finalize", 0
-    next_state, wait = found
+            next_state, wait = "finalize", 0
     if next_state == "wait" and step.turn + 1 >= driver.LAST_TURN:
-        store.postpone(task, clock.now() + wait * 1000)
-        return "leave", 0
+        store.postpone(task, clock.now() + int(wait * 1000))
+        return "leave", step.after(0)
     if next_state == "wait":
         _keep_alive(task, wait)
-    return found
+    return next_state, step.after(wait, asked=asked)
 
 
-def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
+def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, float]:
     if task.cancel:
         return _hear(task, Failed(Reason.CANCELED, "Canceled before any gateway had accepted it."))
     if clock.now() >= task.deadline:
@@ -68,13 +72,12 @@ def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, int]:
         case Status.RUNNING if dialects.queue(dialect_of(posted.route or "")) is None:
             return _ask(posted)
         case Status.RUNNING:
-            model = catalogue.catalogue().model(task.model)
-            return "wait", schedule.first(timings.seconds(model, posted.route or ""))
+            return "wait", _first(posted)
         case _:
             return "finalize", 0
 
 
-def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
+def _wait_for_the_claim(task: Task) -> tuple[Next, float]:
     now = clock.now()
     if task.lease is not None and now < task.lease:
         return "wait", _until(task.lease, schedule.following((now - task.created) / 1000))
@@ -87,16 +90,45 @@ def _wait_for_the_claim(task: Task) -> tuple[Next, int]:
     return _hear(task, Failed(Reason.SUBMISSION_UNKNOWN, message))
 
 
-def _ask(task: Task) -> tuple[Next, int]:
+def _early(task: Task, step: Step) -> float:
+    """
+    Seconds until the moment at which the step was to ask. A task's first driver counts from when the task was recorded;
+    but what it is to wait for has begun only when the gateway accepted it.
+    """
+    posted = task.submitted - task.created if task.submitted and step.turn == 0 and step.generation == 1 else 0
+    return (min(step.at + posted, task.deadline) - clock.now()) / 1000 if step.at else 0.0
+
+
+def _first(task: Task) -> float:
+    """Seconds to the first question, from when the gateway has accepted the request."""
+    try:
+        known = catalogue.catalogue()
+        return pacing.first(known.model(task.model), known.route(task.route or ""))
+    except (UnknownModel, CatalogueError):  # the catalogue has been changed meanwhile
+        return schedule.following(0)
+
+
+def _following(task: Task, elapsed: float, answer: Running) -> float:
+    """Seconds to the next question."""
+    try:
+        known = catalogue.catalogue()
+        wait = pacing.following(known.model(task.model), known.route(task.route or ""), elapsed, answer)
+    except (UnknownModel, CatalogueError):  # the catalogue has been changed meanwhile
+        wait = schedule.following(elapsed)
+    return max(wait, min(answer.pause, LONGEST_PAUSE))
+
+
+def _ask(task: Task, asked: int = 0) -> tuple[Next, float]:
+    """asked: when it was asked before, ms; 0 for never."""
     if task.cancel:
         asking.cancel(task)
     answer = asking.answer(task)
     last = task.deadline
-    doubt: dict[str, Any] | None = None
+    doubt, wait = None, 0.0
     elapsed = (clock.now() - (task.submitted or task.created)) / 1000
     match answer:
         case Finished() | Failed():
-            return _hear(task, answer)
+            return _hear(task, answer, asked)
         case Doubtful(word, times, seconds):
             doubt = _counted(task, word)
             if doubt["times"] >= times and clock.now() - doubt["since"] >= seconds * 1000:
@@ -105,7 +137,7 @@ def _ask(task: Task) -> tuple[Next, int]:
             last, wait = task.deadline + UNHEARD_MS, schedule.in_doubt(elapsed, times, seconds)
         case Running():
             late = "The gateway had not finished when the task's deadline passed."
-            wait = max(schedule.following(elapsed), min(answer.pause, LONGEST_PAUSE))
+            wait = _following(task, elapsed, answer)
             if not answer.heard:
                 late = "The gateway could not be asked any more when the task's deadline passed."
                 last = task.deadline + UNHEARD_MS
@@ -116,7 +148,8 @@ def _ask(task: Task) -> tuple[Next, int]:
         store.doubt(task, doubt)
     elif task.doubt:
         store.trust(task)
-    return "wait", _until(task.deadline if clock.now() < task.deadline else last, wait)
+    end = task.deadline if clock.now() < task.deadline else last
+    return "wait", max(schedule.SHORTEST, min(wait, (end - clock.now()) / 1000))
 
 
 def _counted(task: Task, word: Failed) -> dict[str, Any]:
@@ -126,53 +159,20 @@ def _counted(task: Task, word: Failed) -> dict[str, Any]:
     return {"code": code, "since": before["since"], "times": before["times"] + 1}
 
 
-def _look_again(task: Task) -> tuple[Next, int]:
+def _look_again(task: Task) -> tuple[Next, float]:
     """Outputs could not be copied: their links may have expired, and the gateway may have new ones."""
     match asking.answer(task):
         # Fewer than before are not believed: what is not among them any more would be gone without a word.
         case Finished(outputs) if len(outputs) >= len(task.outputs):
-            store.refresh(task, outputs, _collected())
+            store.refresh(task, outputs, hearing.collected())
         case _:
-            store.refresh(task, task.outputs, _collected())
+            store.refresh(task, task.outputs, hearing.collected())
     return "finalize", 0
 
 
-def _hear(task: Task, word: Finished | Failed) -> tuple[Next, int]:
+def _hear(task: Task, word: Finished | Failed, asked: int = 0) -> tuple[Next, float]:
     """The last word. If somebody else has moved the task meanwhile, look again at once."""
-    if isinstance(word, Finished):
-        word = replace(word, several=_several(task, word), missing=(*word.missing, *_too_few(task, word)))
-    if store.hear(task, word, _collected()) is None:
-        return "wait", 1
-    if isinstance(word, Finished) and word.seconds is not None and task.route:
-        timings.record(task.route, word.seconds)
-    return "finalize", 0
-
-
-def _several(task: Task, word: Finished) -> bool:
-    """Whether the caller gets a list: as the model has it, so that it is the same on all of its routes."""
-    try:
-        output = catalogue.catalogue().model(task.model).output
-    except UnknownModel:  # the catalogue has been changed meanwhile
-        output = None
-    return {"one": len(word.outputs) > 1, "list": True, None: word.several}[output]
-
-
-def _too_few(task: Task, word: Finished) -> tuple[str, ...]:
-    """That there are fewer outputs than were asked for, where that is known, and nothing has been said of it yet."""
-    given = len(word.outputs)
-    try:
-        model = catalogue.catalogue().model(task.model)
-        asked = routing.asked(model, json.loads(task.input), task.route or "") or 0
-    except (UnknownModel, InvalidOrder):  # the catalogue has been changed meanwhile
-        return ()
-    if word.missing or given >= asked:
-        return ()
-    return (f"The gateway gave {given} of the {asked} images that were asked for.",)
-
-
-def _collected() -> int:
-    """When a task whose last word is known has to be collected."""
-    return clock.now() + driver.COLLECT_MS + driver.GRACE_MS
+    return ("finalize", 0) if hearing.hear(task, word, asked) else ("wait", 1)
 
 
 def _out_of_time(task: Task, late: str) -> Failed:
@@ -189,9 +189,9 @@ def _never_accepted(task: Task) -> Failed:
     return Failed(reason, late) if task.cancel_after is None else _out_of_time(task, late)
 
 
-def _keep_alive(task: Task, wait: int) -> None:
+def _keep_alive(task: Task, wait: float) -> None:
     """Move the task's due time ahead, if the next visit comes too close to it."""
-    back = clock.now() + wait * 1000
+    back = clock.now() + int(wait * 1000)
     if task.due is not None and task.due < back + driver.GRACE_MS // 3:
         store.postpone(task, back + driver.GRACE_MS)
 

@@ -5,12 +5,15 @@ Models have no versions here, but its clients ask for them: `latest_version` is 
 with ~ for /, which goes where a version goes, into an address and into the body of a request.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from darkroom.inputs import Word
+from darkroom.predictions import HIDDEN
 from darkroom.route import Model
-from darkroom.shapes import HIDDEN, Models, Version
-from darkroom.shapes import Model as Shown
+
+if TYPE_CHECKING:
+    from darkroom.shapes import Model as Shown
+    from darkroom.shapes import Models, Version
 
 #: When a stub was created, since it has to say so.
 _BEGINNING = "1970-01-01T00:00:00Z"
@@ -22,12 +25,12 @@ def named(version: str) -> str:
     return model if stub in ("", HIDDEN, model) else f"{model}:{stub}"
 
 
-def version(model: Model, version_id: str) -> Version:
+def version(model: Model, version_id: str) -> "Version":
     """The stub of a version. Its schema says what inputs are called, so far as the catalogue knows."""
     return {"id": version_id, "created_at": _BEGINNING, "cog_version": "", "openapi_schema": _schema(model)}
 
 
-def show(model: Model, origin: str) -> Shown:
+def show(model: Model, origin: str) -> "Shown":
     """A model. `origin` is our own scheme and host."""
     owner, _, name = model.name.partition("/")
     return {
@@ -47,7 +50,7 @@ def show(model: Model, origin: str) -> Shown:
     }
 
 
-def page(models: list[Model], origin: str) -> Models:
+def page(models: list[Model], origin: str) -> "Models":
     """All models that have names of their own."""
     return {"previous": None, "next": None, "results": [show(model, origin) for model in models]}
 

@@ -13,7 +13,7 @@ over its driver ends it as `submission_unknown`. It is never repeated.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import Enum
 from typing import Any
@@ -22,12 +22,14 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from darkroom import (
+    asking,
     catalogue,
     clock,
     complaints,
     dialects,
     driver,
     gallery,
+    hearing,
     http,
     inbox,
     keys,
@@ -36,7 +38,7 @@ from darkroom import (
     store,
     turnstile,
 )
-from darkroom.answer import Failed
+from darkroom.answer import Failed, Finished
 from darkroom.errors import ForbiddenAddress, InvalidOrder, NoReply, NotSent, Reason, UnknownModel
 from darkroom.metrics import Fact
 from darkroom.route import dialect_of
@@ -122,12 +124,12 @@ def ways(task: Task) -> list[Way]:
     How a task could be made, best first, by the gateways that have a key here. Raises UnknownModel and InvalidOrder
     where the catalogue has been changed meanwhile.
     """
-    return payable(routing.ways(catalogue.catalogue().model(task.model), json.loads(task.input)))
+    return [*payable(routing.ways(catalogue.catalogue().model(task.model), json.loads(task.input)))]
 
 
-def payable(ways: Iterable[Way]) -> list[Way]:
+def payable(ways: Iterable[Way]) -> Iterator[Way]:
     """Those whose gateway has a key here."""
-    return [way for way in ways if keys.gateway(way.route.gateway.name)]
+    return (way for way in ways if keys.gateway(way.route.gateway.name))
 
 
 def pause(task: Task) -> int | None:
@@ -233,7 +235,19 @@ def _accepted(claimed: Task, way: Way, reply: Reply) -> Task:
             # What was paid for can be found by this, and by nothing else; a synchronous reply is found in staging.
             told = {"task_id": claimed.task_id, "route": claimed.route, "ticket": ticket}
             logger.error("an accepted request could not be written down", extra=told)
+    if kept and queue:
+        return _final(kept, reply) or kept
     return kept or claimed
+
+
+def _final(kept: Task, reply: Reply) -> Task | None:
+    """A queue's reply may be its last word: then nobody has to ask for it. Whatever else it says, its answers tell."""
+    try:
+        answer = asking.read(kept, reply)
+    except Exception:  # it is on record that the request was accepted; its driver will ask
+        logger.exception("the reply to a POST was not understood", extra={"task_id": kept.task_id})
+        return None
+    return hearing.hear(kept, answer) if isinstance(answer, Finished | Failed) else None
 
 
 def _refused(claimed: Task, way: Way, reply: Reply) -> Task:

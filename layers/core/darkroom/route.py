@@ -1,5 +1,6 @@
 """Gateways, models, and the routes between them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,7 +15,7 @@ class Gateway:
 
     url: scheme and host. auth: the header that carries the key, `Name: value` with {key} in the value. dialects: by
     name, the path that the dialect's own paths follow upon. concurrency: rows of batches that may be under way there at
-    once.
+    once. question: seconds of lag that one question to it is worth; None for the usual.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Gateway:
     auth: str
     dialects: Mapping[str, str]
     concurrency: int = 10
+    question: float | None = None
 
     def credentials(self, key: str) -> dict[str, str]:
         """The header that says who we are."""
@@ -70,13 +72,15 @@ class Model:
     What callers ask for.
 
     seconds: how long it usually takes. output: "one" if callers get a link where there is one image, "list" if they
-    get a list even then, None if that is for the gateway to say. routes: in order of preference; never empty.
+    get a list even then, None if that is for the gateway to say. routes: in order of preference; never empty. max_lag:
+    seconds between two questions at most, once a task may be over, whatever they cost.
     """
 
     name: str
     seconds: float
     output: Literal["one", "list"] | None
     routes: tuple[Route, ...]
+    max_lag: float = math.inf
 
     def called(self, name: str) -> "Model":
         """This model, if it stands for many of them, as the one of that name: each * among its routes is that name."""

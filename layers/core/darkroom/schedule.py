@@ -1,41 +1,111 @@
-"""When to ask next, and until when. All waits are whole seconds: a Wait state knows no others."""
+"""
+When to ask next, and until when.
+
+A task's end is found by asking, as the failure of a machine is found by inspecting it. A question has a price, in
+seconds of lag; a plan makes the expected price of all questions plus the expected lag as small as it can be, for what
+is known of how long tasks take on a route (Barlow, Hunter and Proschan, "Optimum checking procedures", 1963). With S(t)
+for the share of tasks that are not over after t seconds, who has asked at t and means to ask again at u does so with
+probability S(t), and then hears u - t later. So the sum of
+
+    S(t) * (price + u - t)    over all pairs of neighbours t, u
+
+is to be made small: one pass from the end to the beginning finds the best u for each t. The moments to choose from lie
+closer than the questions will, by the law that those follow where they are many: sqrt(hazard / (2 * price)) a second
+(Keller, "Optimum checking schedules for systems subject to random failure", 1974).
+"""
 
 import itertools
 import math
-from collections.abc import Mapping
+from bisect import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from darkroom.histogram import BINS, EDGES, GROWTH
 
 #: How long a task may take before it is given up, s.
 DEADLINE_S = 30 * 60
 #: How long a row of a batch waits for a gateway to take it, s; only then its time to be made begins.
 PATIENCE_S = 24 * 60 * 60
 
-#: The longest pause between two questions, s: past it a caller would notice.
-LONGEST = 30
-
+#: Seconds of lag that one question is worth, unless the catalogue says otherwise.
+PRICE = 0.25
+#: The longest and the shortest pause between questions where no plan says more, s.
+LONGEST, SHORTEST = 60.0, 0.1
 #: The shortest pause before a gateway is asked to say again what is in doubt, s: its tables need a moment.
 SHORTEST_IN_DOUBT = 2
+#: By how much of the time between questions one comes earlier or later, so that tasks do not ask in step.
+DITHER = 0.1
+#: Moments to choose from, for each question that there will be.
+_CHOICES = 4
+#: The share of tasks that are not over as long as hardly any is.
+_HARDLY_ANY = 0.99
 
-#: What is remembered of a route: how many tasks took how long, in bins that grow by a seventh, from 0.25 to 900 s.
-BINS = 64
-_LOW, _HIGH = 0.25, 900.0
-_GROWTH = math.log(_HIGH / _LOW) / BINS
-#: Fewer tasks than these say less than the catalogue does.
-ENOUGH = 10
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    When to ask: who has asked at `moments[i]`, s after the request was accepted, does so at `following[i]` next. After
+    `quiet`, questions are no further apart than `max_lag`.
+    """
+
+    moments: tuple[float, ...]
+    following: tuple[float, ...]
+    max_lag: float
+    quiet: float
+
+    def next(self, elapsed: float, chance: float = 0.5) -> float:
+        """The moment of the next question after `elapsed`, dithered by a `chance` from 0 to 1; 0.5 leaves it alone."""
+        moment = self._next(elapsed)
+        gap = min(moment - elapsed, self._next(moment) - moment)
+        return min(moment + DITHER * (2 * chance - 1) * gap, max(elapsed, self.quiet) + self.max_lag)
+
+    def _next(self, elapsed: float) -> float:
+        after = bisect(self.moments, elapsed)
+        if after == len(self.moments):
+            return elapsed + min(LONGEST, elapsed * (GROWTH - 1))
+        nearest = after - (2 * elapsed < self.moments[after - 1] + self.moments[after])
+        return max(self.following[nearest], elapsed + SHORTEST)
 
 
-def first(expected: float) -> int:
-    """Seconds from the start of a driver to its first question, for a route that usually takes `expected` seconds."""
-    return max(1, round(expected))
+def plan(weights: Sequence[float], price: float = PRICE, max_lag: float = math.inf) -> Plan:
+    """
+    The best plan for tasks whose durations are distributed over the bins of a histogram like `weights`.
+
+    price: seconds of lag that one question is worth. max_lag: s between questions at most, from when one task in a
+    hundred is over.
+    """
+    moments, left = _moments(weights, price)
+    last = len(moments) - 1
+    costs, best = [0.0] * (last + 1), [last] * (last + 1)
+    for here in reversed(range(last)):
+        # Who asks earlier does not ask later next: so the search ends at what is best for the moment after.
+        choices = range(here + 1, best[here + 1] + 1)
+        through = [left[here] * (price + moments[there] - moments[here]) + costs[there] for there in choices]
+        costs[here] = min(through)
+        best[here] = choices[through.index(costs[here])]
+    quiet = next(
+        moment for moment, share in zip(moments, left, strict=True) if share < _HARDLY_ANY or moment == moments[-1]
+    )
+    return Plan(tuple(moments), tuple(moments[there] for there in best), max_lag, quiet)
+
+
+def _moments(weights: Sequence[float], price: float) -> tuple[list[float], list[float]]:
+    """The moments to choose from, s, and the share of tasks that are not over then; within a bin they end evenly."""
+    moments, left = [0.0], [1.0]
+    beyond = [*itertools.accumulate(reversed(weights))][::-1]
+    for each in range(BINS - 1):
+        start, end = EDGES[each] if each else 0.0, EDGES[each + 1]
+        weight, rest = weights[each], beyond[each + 1]
+        hazard = weight / (rest + weight / 2) / (end - start) if weight else 0.0
+        choices = max(1, math.ceil(_CHOICES * (end - start) * math.sqrt(hazard / (2 * price))))
+        moments += [start + (end - start) * part / choices for part in range(1, choices + 1)]
+        left += [(rest + weight * (1 - part / choices)) / beyond[0] for part in range(1, choices + 1)]
+    return [*moments, EDGES[BINS]], [*left, left[-1]]
 
 
 def following(elapsed: float) -> int:
-    """
-    Seconds to the next question, when the gateway has been at it for `elapsed` seconds.
-
-    A quarter of the time that has passed: the number of questions grows with the logarithm of a task's duration, and
-    the answer is late by an eighth of it on average.
-    """
-    return min(LONGEST, max(1, round(elapsed / 4)))
+    """Whole seconds to the next question where no plan helps, for who has waited `elapsed` s: a quarter of that."""
+    return min(30, max(1, round(elapsed / 4)))
 
 
 def in_doubt(elapsed: float, times: int, seconds: int) -> int:
@@ -49,19 +119,3 @@ def backoff(tries: int, *, patient: bool = False) -> int:
     every try leaves a line on the task, which holds some hundreds.
     """
     return min(480 if patient else 60, 1 << min(tries, 9))
-
-
-def bin_of(seconds: float) -> int:
-    """The bin of a duration, 0 to 63; the first and the last take what lies beyond them."""
-    return min(BINS - 1, max(0, int(math.log(max(seconds, _LOW) / _LOW) / _GROWTH)))
-
-
-def typical(counts: Mapping[int, int]) -> float | None:
-    """The median of the durations in bins, s, to within a bin's width; None if there are too few."""
-    total = sum(counts.values())
-    if total < ENOUGH:
-        return None
-    bins = sorted(counts)
-    sums = itertools.accumulate(counts[each] for each in bins)
-    median = next(each for each, below in zip(bins, sums, strict=True) if 2 * below >= total)
-    return _LOW * math.exp((median + 0.5) * _GROWTH)

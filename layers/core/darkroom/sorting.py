@@ -99,7 +99,7 @@ class Sorter:
         row = rows.read(line.document, line.number, self._defaults, self._batch.picture, self._known)
         model = self._model(row.model)
         ways = submission.examined(row.order, model, self._batch.tenant, look=False, examine=self._examine)
-        if (first := next(iter(posting.payable(ways)), None)) is None:
+        if (first := next(posting.payable(ways), None)) is None:
             raise NoGatewayKey("No gateway that could make this has a key here yet. The operator can put one.")
         price = rehearsal.price_of(first, model, row.order.input)
         total = price["total"] if price else None

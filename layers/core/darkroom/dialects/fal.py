@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from darkroom import complaints
+from darkroom import complaints, progress
 from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.errors import NoReply, Reason
 from darkroom.route import Route
@@ -81,7 +81,8 @@ def answer(reply: Reply) -> Answer:
         case None:
             raise NoReply("neither a result nor a status")
         case status:
-            return Running(strange=status not in _RUNNING)
+            queued, done = status == "IN_QUEUE", progress.share(result.get("logs"))
+            return Running(strange=status not in _RUNNING, queued=queued, done=done)
 
 
 def _refused(reply: Reply, error: dict[str, Any]) -> Answer:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from darkroom import complaints
+from darkroom import complaints, progress
 from darkroom.answer import Answer, Doubtful, Failed, Finished, Running
 from darkroom.errors import NoReply, Reason
 from darkroom.route import Route
@@ -73,7 +73,9 @@ def answer(reply: Reply) -> Answer:
         case "canceled" | "aborted":
             return Failed(Reason.CANCELED, error or "The prediction was canceled.")
         case status:
-            return Running(strange=status not in _RUNNING)
+            began, _ = _seconds(prediction)
+            done = progress.share(prediction.get("logs"))
+            return Running(strange=status not in _RUNNING, queued=status == "starting", began=began, done=done)
 
 
 def _finished(prediction: dict[str, Any]) -> Answer:
@@ -82,7 +84,9 @@ def _finished(prediction: dict[str, Any]) -> Answer:
     if not outputs:
         lost = Failed(Reason.OUTPUT_LOST, "The gateway says that the prediction succeeded, but gives no output.")
         return Doubtful(lost, times=3, seconds=60)
-    return Finished(outputs, several=not isinstance(output, str), seconds=_seconds(prediction))
+    began, seconds = _seconds(prediction)
+    ran = None if began is None or seconds is None else seconds - began
+    return Finished(outputs, several=not isinstance(output, str), seconds=seconds, ran=ran)
 
 
 def _files(output: Any) -> Iterator[str]:
@@ -98,9 +102,14 @@ def _files(output: Any) -> Iterator[str]:
                 yield from _files(each)
 
 
-def _seconds(prediction: dict[str, Any]) -> float | None:
+def _seconds(prediction: dict[str, Any]) -> tuple[float | None, float | None]:
+    """From the request to the start of the run, and to its end, by the gateway's clock; None where it does not tell."""
+    return _between(prediction, "started_at"), _between(prediction, "completed_at")
+
+
+def _between(prediction: dict[str, Any], moment: str) -> float | None:
     try:
-        created, completed = (datetime.fromisoformat(prediction[each]) for each in ("created_at", "completed_at"))
-        return (completed - created).total_seconds()
+        created, then = (datetime.fromisoformat(prediction[each]) for each in ("created_at", moment))
+        return (then - created).total_seconds()
     except (KeyError, TypeError, ValueError):
         return None
