@@ -1,0 +1,96 @@
+"""
+One way to have a gateway asked for a picture, again and again in one process, as a warm function does:
+`python -m benchmarks.submitters WAY CALLS`. The last line that it prints tells the milliseconds.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.beyond import ROOT
+from benchmarks.doors import CONTEXT
+
+ADDRESS = os.environ.get("GATEWAY", "")
+EVENT: dict[str, Any] = json.loads((ROOT / "events" / "submit.json").read_text())
+URL = f"{ADDRESS}{EVENT['rawPath']}"
+ORDER = json.loads(EVENT["body"])
+
+Way = Callable[[int], None]
+
+
+def kept() -> Way:
+    """One POST, and nothing else, by a client that keeps its connection."""
+    import httpx
+
+    client = httpx.Client()
+    return lambda _: _checked(client.post(URL, json=ORDER).status_code)
+
+
+def fresh() -> Way:
+    """One POST, and nothing else, as scripts do it."""
+    import httpx
+
+    return lambda _: _checked(httpx.post(URL, json=ORDER).status_code)
+
+
+def typical() -> Way:
+    """handlers/typical.py."""
+    from benchmarks.handlers import typical as function
+
+    return lambda _: _checked(function.handler(_event(), CONTEXT)["statusCode"])
+
+
+def ours() -> Way:
+    """Submit's handler, for an order without a key."""
+    from benchmarks.handlers import ours as function
+
+    return lambda _: _checked(function.handler(_event(), CONTEXT)["statusCode"])
+
+
+def keyed() -> Way:
+    """Submit's handler, for an order with an Idempotency-Key that is new."""
+    from benchmarks.handlers import ours as function
+
+    prefix = os.getpid()
+    return lambda number: _checked(function.handler(_event(f"{prefix}-{number}"), CONTEXT)["statusCode"])
+
+
+def _event(key: str | None = None) -> dict[str, Any]:
+    headers = {name: value for name, value in EVENT["headers"].items() if name != "idempotency-key"}
+    return {**EVENT, "headers": headers | ({"idempotency-key": key} if key else {})}
+
+
+def _checked(status: int) -> None:
+    if status not in (200, 201):
+        raise SystemExit(f"answered {status}")
+
+
+WAYS: dict[str, Callable[[], Way]] = {way.__name__: way for way in (kept, fresh, typical, ours, keyed)}
+
+
+def main(name: str, calls: str) -> None:
+    way = WAYS[name]()
+    taken, began = [], time.perf_counter()
+    way(0)
+    first = time.perf_counter() - began
+    worked = time.process_time()
+    for number in range(1, int(calls) + 1):
+        began = time.perf_counter()
+        way(number)
+        taken.append(1000 * (time.perf_counter() - began))
+    worked = time.process_time() - worked
+    found = {
+        "first_ms": 1000 * first,
+        "p50_ms": statistics.median(taken),
+        "p99_ms": statistics.quantiles(taken, n=100)[98],
+        "cpu_ms": 1000 * worked / int(calls),
+    }
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
