@@ -302,6 +302,12 @@ def test_ended_tasks_leave_the_table_by_themselves() -> None:
     assert RESOURCES["TasksTable"]["Properties"]["TimeToLiveSpecification"] == expiry
 
 
+def test_libraries_can_be_built_for_every_processor() -> None:
+    parameters = read(ROOT / "template.yaml")["Parameters"]
+    for processor in parameters["Architecture"]["AllowedValues"]:
+        assert (ROOT / "layers" / "dependencies" / processor / "Makefile").is_file()
+
+
 def test_nothing_has_a_fixed_physical_name() -> None:
     text = (ROOT / "template.yaml").read_text()
     named = re.findall(r"^ +(?:Table|Bucket|Function|StateMachine|Role|LogGroup|Layer)Name:.*", text, re.MULTILINE)

@@ -65,7 +65,7 @@ class Made:
     """
     A task of a contestant's that has succeeded. Times are seconds since 1970.
 
-    planned: when its questions were to be asked.
+    planned: when its questions were to be asked, but the first, whose moment is found when it has come.
     """
 
     contestant: str
@@ -152,20 +152,15 @@ class Stack:
         return Made(name, item["ticket"]["S"], answered, completed, self._planned(item))
 
     def _planned(self, item: dict[str, Any]) -> list[float]:
-        """When the questions about a task were to be asked, as its driver had it; it may visit without asking."""
+        """When a driver was to ask again; it may visit without asking, before it asks for the first time."""
         (driver,) = (one for one in self.cloud.executions("Generation") if one.name == item["task_id"]["S"])
         history = self.cloud.history(driver.arn)
         before, after = (
             [json.loads(event[details][document]) for event in history if event.get(details, {}).get("name") == ASK]
             for details, document in (("stateEnteredEventDetails", "input"), ("stateExitedEventDetails", "output"))
         )
-        # Its first step counts from when the task was recorded, and is as much later as it took to post it.
-        posted = int(item["submitted"]["N"]) - int(item["created"]["N"])
-        return [
-            (step["at"] + (posted if step["turn"] == 0 else 0)) / 1000
-            for step, left in zip(before, after, strict=True)
-            if step["asked"] != left["asked"]
-        ]
+        again = (step for step, left in zip(before, after, strict=True) if 0 < step["asked"] < left["asked"])
+        return [step["at"] / 1000 for step in again]
 
     def _scan(self, table: str) -> list[dict[str, Any]]:
         pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self.cloud.resources[table])

@@ -1,0 +1,122 @@
+"""What the comparison with the official clients rests on: gateways that treat all alike, and figures that are right."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from benchmarks.clients import figures, gateways
+from benchmarks.clients.figures import Row
+from benchmarks.clients.gateways import INPUTS, KEY, PICTURE, REPLICATE
+from local.simulator.fal import endpoints
+from local.simulator.replicate import models
+
+Json = dict[str, Any]
+Client = TestClient[Any, Any]
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture(autouse=True)
+def stocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateways sell what is asked for here, and only here."""
+    for sold in (models, endpoints):
+        monkeypatch.setattr(sold, "KNOWN", {**sold.KNOWN})
+    gateways.stock(0.02)
+
+
+def told(story: Callable[[Client], Awaitable[Any]], *names: str) -> list[Json]:
+    """What the gateways of some contestants tell after a story."""
+
+    async def telling() -> list[Json]:
+        async with TestClient(TestServer(gateways.Gateways(seed=7, line=0.0).app)) as http:
+            await story(http)
+            return [await (await http.get(f"/_told/{name}")).json() for name in names]
+
+    return asyncio.run(telling())
+
+
+async def create(http: Client, name: str) -> Json:
+    path = f"/{name}/{REPLICATE}/v1/models/{PICTURE}/predictions"
+    made: Json = await (await http.post(path, json={"input": INPUTS[REPLICATE]}, headers=HEADERS)).json()
+    return made
+
+
+async def ask(http: Client, name: str, job: str) -> Json:
+    path = f"/v1/predictions/{job}"
+    # As the local cloud does, which reaches every host here.
+    headers = {**HEADERS, "Host": f"{name}.{REPLICATE}"}
+    shown: Json = await (await http.get(path, headers=headers)).json()
+    return shown
+
+
+def lasted(seen: Json) -> list[float]:
+    return [round(job["ended"] - job["began"], 4) for job in seen["jobs"].values()]
+
+
+def row(mean: float, requests: float) -> Row:
+    return Row("somebody", 1, requests, 0.08, mean, mean, mean)
+
+
+def test_all_contestants_have_the_same_jobs_and_who_warms_up_has_others() -> None:
+    async def story(http: Client) -> None:
+        for name in ("one", "other", "warm", "one", "other", "warm"):
+            await create(http, name)
+
+    one, other, warm = map(lasted, told(story, "one", "other", "warm"))
+    assert one == other
+    assert not set(one) & set(warm)
+
+
+def test_requests_are_counted_by_contestant_and_downloads_are_not() -> None:
+    async def story(http: Client) -> None:
+        await create(http, "other")
+        job = (await create(http, "one"))["id"]
+        while (shown := await ask(http, "one", job))["status"] != "succeeded":
+            await asyncio.sleep(0.01)
+        link = httpx.URL(shown["output"])
+        reply = await http.get(link.path, headers={"Host": link.host})
+        assert reply.content_type == "image/png"
+
+    one, other = told(story, "one", "other")
+    (job,) = one["jobs"].values()
+    assert one["requests"] == 1 + len(job["asked"])
+    assert job["asked"][-1] >= job["ended"]
+    assert other["requests"] == 1
+
+
+def test_a_gateway_that_replies_in_the_end_needs_no_question() -> None:
+    async def story(http: Client) -> None:
+        made = await create(http, "final-reply")
+        assert (made["status"], made["output"] is None) == ("succeeded", False)
+
+    (seen,) = told(story, "final-reply")
+    assert seen["requests"] == 1
+
+
+def test_a_lag_is_from_the_end_at_the_gateway_until_it_is_known() -> None:
+    jobs = {"a": {"ended": 10.0}, "b": {"ended": 20.0}, "c": {"ended": 30.0}}
+    seen = {"requests": 12, "median_s": 0.08, "jobs": jobs}
+    found = figures.row("somebody", seen, {"a": 10.1, "b": 20.2, "c": 30.6}, {"a": 10.5, "b": 20.5, "c": 32.0}, 4.0)
+    assert (found.tasks, found.requests) == (3, 4.0)
+    assert [found.mean, found.p50, found.p99, found.stored] == pytest.approx([0.3, 0.2, 0.592, 1.0])
+
+
+def test_a_task_that_nobody_knows_of_is_no_result() -> None:
+    with pytest.raises(SystemExit, match="knows 0 tasks of 1"):
+        figures.row("somebody", {"requests": 1, "median_s": 0.08, "jobs": {"a": {"ended": 1.0}}}, {})
+
+
+def test_a_front_is_read_on_the_line_between_neighbours() -> None:
+    front = [row(1.6, 4.0), row(0.1, 32.0), row(0.4, 8.0)]
+    assert figures.at_lag(front, 0.2) == pytest.approx((16.0, True))
+    assert figures.at_lag(front, 0.8) == pytest.approx((4 * math.sqrt(2), True))
+
+
+def test_beyond_its_ends_a_front_flatters_nobody_and_says_so() -> None:
+    front = [row(0.1, 32.0), row(0.4, 8.0), row(1.6, 4.0)]
+    assert figures.at_lag(front, 0.05) == pytest.approx((64.0, False))
+    assert figures.at_lag(front, 6.4) == pytest.approx((4.0, False))
