@@ -35,14 +35,8 @@ simulate: .venv/ready ## what may go wrong at once: N=20000 random stories from 
 fuzz: .venv/ready ## the HTTP API against its own OpenAPI document, by schemathesis (N=500 examples of each operation)
 	@$(PYTHON) -m tests.fuzz.run --examples $(or $(N),500)
 
-bench: .venv/ready .venv/libraries/ready $(BUILT_FOR_HOST)/template.yaml ## what is fast, measured: writes benchmarks/results/ (SEED=7)
-	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.batches --seed $(or $(SEED),7)
-	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.cold_start --seed $(or $(SEED),7)
-	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.submitting --seed $(or $(SEED),7)
-	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.copying --seed $(or $(SEED),7)
-	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.detection --seed $(or $(SEED),7)
-	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.bill --seed $(or $(SEED),7)
-	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks.clients --seed $(or $(SEED),7)
+bench: .venv/ready .venv/libraries/ready $(BUILT_FOR_HOST)/template.yaml ## what is fast, measured: writes benchmarks/results/ (SEED=7, ONLY="detection bill")
+	@PYTHONPATH=layers/core:functions $(PYTHON) -m benchmarks --seed $(or $(SEED),7) $(ONLY)
 
 openapi: .venv/ready ## write layers/core/darkroom/openapi.json anew, from the code
 	@PYTHONPATH=layers/core:functions $(PYTHON) -m local.openapi
@@ -93,7 +87,7 @@ clean: ## forget everything that was set up or made
 	@touch $@
 
 # Large libraries that only a benchmark imports, in Lambda's version of Python.
-.venv/libraries/ready: benchmarks/libraries.txt | .venv/ready
+.venv/libraries/ready: benchmarks/hot_paths/libraries.txt | .venv/ready
 	@python=$$(local/find-python 3.13) && echo "Setting up .venv/libraries (once, a minute or two)" && rm -rf $(@D) && \
 	    $$python -m pip install -qq --require-hashes --no-deps --only-binary :all: --target $(@D) -r $<
 	@touch $@

@@ -109,6 +109,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ours: W
 
     def theirs(service: Service, url: str, patience: Patience = PATIENT) -> Any:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # another test's credentials
         return aws.sdk(service, patience)
 
     return ours if request.param == "ours" else theirs

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks import charges, meter, prices
-from benchmarks.rehearsed import Work
+from benchmarks.bill import charges, meter, prices
+from benchmarks.bill.rehearsed import Work
 from darkroom import aws
 from local.cloud.machines.execution import Execution
 from tests.conftest import Account

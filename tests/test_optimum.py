@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.durations import KINDS, Lognormal
-from benchmarks.learning import Route, outcome
-from benchmarks.optimum import Known, average, questions_at
+from benchmarks.detection.durations import KINDS, Lognormal
+from benchmarks.detection.learning import Route, outcome
+from benchmarks.detection.optimum import Known, average, questions_at
 from darkroom import schedule
 
 

@@ -92,6 +92,13 @@ def test_a_bound_of_the_lag_does_not_hold_before_anything_can_be_late() -> None:
     assert 25 < moments[0] < 33
 
 
+def test_past_the_last_bin_questions_go_on_as_before_it() -> None:
+    plan = schedule.plan([each + 1e-6 for each in histogram.lognormal(600, 0.35)])
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked(plan, 1800))]
+    assert max(gaps[-30:]) < 1.5 * max(gaps[5:15])
+    assert asked(schedule.plan(histogram.lognormal(4, 0.25), 4), 2000)[-1] > 2000
+
+
 def test_dear_questions_are_fewer() -> None:
     weights = histogram.learned([0.0] * BINS, 8)
     numbers = [len(asked(schedule.plan(weights, price), 60)) for price in (0.05, 0.25, 1, 4)]

@@ -2,6 +2,7 @@
 One visit of a driver: look at the task, post it or ask about it if that is what it needs, and say when to come again.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -41,8 +42,10 @@ def visit(task: Task, step: Step, *, until: int) -> tuple[Next, Step]:
             next_state, wait = _wait_for_the_claim(task)
         case Status.RUNNING if early > HOLD_S:
             next_state, wait = "wait", early
+        case Status.RUNNING if early > 0:
+            clock.sleep(early)
+            return visit(store.read(task.task_id), replace(step, at=0), until=until)
         case Status.RUNNING:
-            clock.sleep(max(0.0, early))
             asked = clock.now()
             next_state, wait = _ask(task, step.asked)
         case Status.COLLECTING if step.turn > 0 and task.ticket and not task.failure:
@@ -72,7 +75,7 @@ def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, float]:
         case Status.RUNNING if dialects.queue(dialect_of(posted.route or "")) is None:
             return _ask(posted)
         case Status.RUNNING:
-            return "wait", _first(posted)
+            return "wait", _first(posted, clock.chance())
         case _:
             return "finalize", 0
 
@@ -92,18 +95,22 @@ def _wait_for_the_claim(task: Task) -> tuple[Next, float]:
 
 def _early(task: Task, step: Step) -> float:
     """
-    Seconds until the moment at which the step was to ask. A task's first driver counts from when the task was recorded;
-    but what it is to wait for has begun only when the gateway accepted it.
+    Seconds until the moment at which the step was to ask. A driver that has not asked yet was started, or looked in,
+    before the gateway accepted the request: so its first question is not before the first one could be from then on.
     """
-    posted = task.submitted - task.created if task.submitted and step.turn == 0 and step.generation == 1 else 0
-    return (min(step.at + posted, task.deadline) - clock.now()) / 1000 if step.at else 0.0
+    if not step.at or not task.submitted:
+        return 0.0
+    meant = step.at
+    if not step.asked and dialects.queue(dialect_of(task.route or "")):
+        meant = max(meant, task.submitted + int(_first(task, chance=0.0) * 1000))
+    return (min(meant, task.deadline) - clock.now()) / 1000
 
 
-def _first(task: Task) -> float:
+def _first(task: Task, chance: float) -> float:
     """Seconds to the first question, from when the gateway has accepted the request."""
     try:
         known = catalogue.catalogue()
-        return pacing.first(known.model(task.model), known.route(task.route or ""))
+        return pacing.first(known.model(task.model), known.route(task.route or ""), chance)
     except (UnknownModel, CatalogueError):  # the catalogue has been changed meanwhile
         return schedule.following(0)
 

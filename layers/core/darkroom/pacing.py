@@ -10,9 +10,9 @@ from darkroom.answer import Running
 from darkroom.route import Model, Route
 
 
-def first(model: Model, route: Route) -> float:
-    """From when the gateway has accepted the request."""
-    return timings.plan(model, route).next(0, clock.chance())
+def first(model: Model, route: Route, chance: float) -> float:
+    """From when the gateway has accepted the request; `chance`, from 0 to 1, dithers it."""
+    return timings.plan(model, route).next(0, chance)
 
 
 def following(model: Model, route: Route, elapsed: float, answer: Running) -> float:

@@ -20,7 +20,7 @@ from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from darkroom.histogram import BINS, EDGES, GROWTH
+from darkroom.histogram import BINS, EDGES
 
 #: How long a task may take before it is given up, s.
 DEADLINE_S = 30 * 60
@@ -29,7 +29,7 @@ PATIENCE_S = 24 * 60 * 60
 
 #: Seconds of lag that one question is worth, unless the catalogue says otherwise.
 PRICE = 0.25
-#: The longest and the shortest pause between questions where no plan says more, s.
+#: The longest pause between questions past all that is known, and the shortest of all, s.
 LONGEST, SHORTEST = 60.0, 0.1
 #: The shortest pause before a gateway is asked to say again what is in doubt, s: its tables need a moment.
 SHORTEST_IN_DOUBT = 2
@@ -44,12 +44,13 @@ _HARDLY_ANY = 0.99
 @dataclass(frozen=True)
 class Plan:
     """
-    When to ask: who has asked at `moments[i]`, s after the request was accepted, does so at `following[i]` next. After
-    `quiet`, questions are no further apart than `max_lag`.
+    When to ask: who has asked at `moments[i]`, s after the request was accepted, does so at `following[i]` next, and
+    after the last of them each `pace` s. After `quiet`, questions are no further apart than `max_lag`.
     """
 
     moments: tuple[float, ...]
     following: tuple[float, ...]
+    pace: float
     max_lag: float
     quiet: float
 
@@ -62,7 +63,7 @@ class Plan:
     def _next(self, elapsed: float) -> float:
         after = bisect(self.moments, elapsed)
         if after == len(self.moments):
-            return elapsed + min(LONGEST, elapsed * (GROWTH - 1))
+            return elapsed + self.pace
         nearest = after - (2 * elapsed < self.moments[after - 1] + self.moments[after])
         return max(self.following[nearest], elapsed + SHORTEST)
 
@@ -83,10 +84,10 @@ def plan(weights: Sequence[float], price: float = PRICE, max_lag: float = math.i
         through = [left[here] * (price + moments[there] - moments[here]) + costs[there] for there in choices]
         costs[here] = min(through)
         best[here] = choices[through.index(costs[here])]
-    quiet = next(
-        moment for moment, share in zip(moments, left, strict=True) if share < _HARDLY_ANY or moment == moments[-1]
-    )
-    return Plan(tuple(moments), tuple(moments[there] for there in best), max_lag, quiet)
+    quiet = next((moments[here] for here in range(last) if left[here] < _HARDLY_ANY), moments[last])
+    # The last bin has no end, and nobody knows what is in it: so it goes on as before.
+    pace = min(LONGEST, moments[last] - moments[best.index(last)])
+    return Plan(tuple(moments), tuple(moments[there] for there in best), pace, max_lag, quiet)
 
 
 def _moments(weights: Sequence[float], price: float) -> tuple[list[float], list[float]]:
@@ -100,7 +101,7 @@ def _moments(weights: Sequence[float], price: float) -> tuple[list[float], list[
         choices = max(1, math.ceil(_CHOICES * (end - start) * math.sqrt(hazard / (2 * price))))
         moments += [start + (end - start) * part / choices for part in range(1, choices + 1)]
         left += [(rest + weight * (1 - part / choices)) / beyond[0] for part in range(1, choices + 1)]
-    return [*moments, EDGES[BINS]], [*left, left[-1]]
+    return moments, left
 
 
 def following(elapsed: float) -> int:

@@ -69,7 +69,7 @@ def submit(
         return recorded, True
     try:
         driver.start(recorded, wait)
-        posted = posting.post(recorded, until=until)
+        posted = posting.post(recorded, until=until, examined=ways)
         if posted.failure and not posted.ticket:
             posted = ending.end(posted, (), origin)
         elif posted.status is Status.COLLECTING:
@@ -143,7 +143,7 @@ def _first_visit(model: Model, ways: tuple[Way, ...]) -> float:
         first = next(posting.payable(ways), ways[0])
     except (ClientError, BotoCoreError):  # which is for the POST to stumble over, when the task is on record
         first = ways[0]
-    return pacing.first(model, first.route) if dialects.queue(first.route.dialect) else 0.0
+    return pacing.first(model, first.route, clock.chance()) if dialects.queue(first.route.dialect) else 0.0
 
 
 def record(

@@ -1,6 +1,6 @@
 """
-Where files come from and go to, as bare as can be: `python -m benchmarks.files SEED`. The first line that it prints is
-its port.
+Where files come from and go to, as bare as can be: `python -m benchmarks.hot_paths.files SEED`. The first line that it
+prints is its port.
 
 GET /…/<n> gives n bytes of no meaning. Whatever is PUT or POSTed is read and forgotten, as S3 would answer it, parts of
 an upload included.

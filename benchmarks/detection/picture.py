@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from benchmarks.learning import Row
-from benchmarks.optimum import Outcome
+from benchmarks.detection.learning import Row
+from benchmarks.detection.optimum import Outcome
 
 #: A field, and what is left free around it for its words.
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 340, 250, 52, 34, 18, 44

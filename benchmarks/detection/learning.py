@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from benchmarks.durations import UNEVEN, Durations, median
-from benchmarks.optimum import Known, Outcome, average, questions_at
+from benchmarks.detection.durations import UNEVEN, Durations, median
+from benchmarks.detection.optimum import Known, Outcome, average, questions_at
 from darkroom import histogram, schedule, timings
 
 Row = dict[str, Any]

@@ -17,8 +17,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from benchmarks import beyond, report
-from benchmarks.beyond import ROOT
+from benchmarks import report
+from benchmarks.hot_paths import beyond
+from benchmarks.hot_paths.beyond import ROOT
 
 #: Of one bare POST: what an order may take.
 MOST = 3.0
@@ -36,7 +37,7 @@ def run(way: str, calls: int, address: str) -> tuple[dict[str, float], dict[str,
     folders = (ROOT, ROOT / "layers" / "core", ROOT / "functions")
     environment = beyond.environment(address) | {"PYTHONPATH": os.pathsep.join(map(str, folders)), "DOOR": "submit"}
     beyond.counts(address)
-    command = [sys.executable, "-m", "benchmarks.submitters", way, str(calls)]
+    command = [sys.executable, "-m", "benchmarks.hot_paths.submitters", way, str(calls)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{way} has failed:\n{done.stdout[-2000:]}{done.stderr}")
@@ -67,7 +68,7 @@ def figures(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.submitting", description="Submit's work, measured.")
+    parser = argparse.ArgumentParser(prog="benchmarks.hot_paths.submitting", description="Submit's work, measured.")
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7, help="taken, and of no use: nothing here is drawn by lot")

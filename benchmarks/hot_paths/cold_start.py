@@ -24,9 +24,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from benchmarks import beyond, report
-from benchmarks.beyond import ROOT
-from benchmarks.runtime_api import RuntimeApi
+from benchmarks import report
+from benchmarks.hot_paths import beyond
+from benchmarks.hot_paths.beyond import ROOT
+from benchmarks.hot_paths.runtime_api import RuntimeApi
 
 HANDLERS = Path(__file__).parent / "handlers"
 #: Of the empty handler's start: what the doors on the way of every task may take.
@@ -158,11 +159,11 @@ def figures(found: Mapping[str, Sequence[Found]]) -> dict[str, dict[str, float]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_start", description="Cold starts, measured.")
+    parser = argparse.ArgumentParser(prog="benchmarks.hot_paths.cold_start", description="Cold starts, measured.")
     parser.add_argument(
         "--built", type=Path, default=ROOT / ".aws-sam" / "host", help="what sam build made for this machine"
     )
-    parser.add_argument("--libraries", type=Path, default=ROOT / ".venv" / "libraries", help="benchmarks/libraries.txt")
+    parser.add_argument("--libraries", type=Path, default=ROOT / ".venv" / "libraries", help="libraries.txt, installed")
     parser.add_argument("--times", type=int, default=11)
     parser.add_argument("--seed", type=int, default=7, help="taken, and of no use: nothing here is drawn by lot")
     arguments = parser.parse_args()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.meter import Meter, Units
+from benchmarks.bill.meter import Meter, Units
 from darkroom import tenants
 from local.cloud.machines.execution import Execution
 from local.simulator import pictures

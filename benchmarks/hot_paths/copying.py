@@ -18,8 +18,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
-from benchmarks import beyond, report
-from benchmarks.beyond import ROOT
+from benchmarks import report
+from benchmarks.hot_paths import beyond
+from benchmarks.hot_paths.beyond import ROOT
 
 #: Bytes.
 SIZES = {"100 KB": 100_000, "5 MB": 5_000_000, "200 MB": 200_000_000}
@@ -34,7 +35,7 @@ NAMES = {
 
 
 def run(way: str, size: int, environment: Mapping[str, str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.copiers", way, str(size)]
+    command = [sys.executable, "-m", "benchmarks.hot_paths.copiers", way, str(size)]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{way} has failed:\n{done.stdout}{done.stderr}")
@@ -60,7 +61,7 @@ def figures(turns: Sequence[Mapping[str, Mapping[str, float]]], size: int) -> di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.copying", description="Copies of outputs, measured.")
+    parser = argparse.ArgumentParser(prog="benchmarks.hot_paths.copying", description="Copies of outputs, measured.")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7, help="of the bytes that are copied")
     arguments = parser.parse_args()

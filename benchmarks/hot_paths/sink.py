@@ -1,7 +1,7 @@
 """
 What lies beyond a function's socket, as bare as can be: DynamoDB, Step Functions, Parameter Store, S3 and a gateway.
 
-    python -m benchmarks.sink PARAMETER…
+    python -m benchmarks.hot_paths.sink PARAMETER…
 
 It answers at once and does no more than its callers look at: a table is a dict, whose conditions always
 hold. Those parameters are there. The first line that it prints is its port. GET /counts tells what it has been

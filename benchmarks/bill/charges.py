@@ -11,9 +11,9 @@ import math
 import statistics
 from collections import Counter
 
-from benchmarks import meter
-from benchmarks.meter import Units
-from benchmarks.rehearsed import Story, Work
+from benchmarks.bill import meter
+from benchmarks.bill.meter import Units
+from benchmarks.bill.rehearsed import Story, Work
 from local.cloud.machines.execution import Execution
 from tests.conftest import ROOT, template
 

@@ -22,7 +22,7 @@ from typing import Any
 from moto import mock_aws
 
 from benchmarks import report
-from benchmarks.charges import (
+from benchmarks.bill.charges import (
     COLD,
     COLD_S,
     HAND_OVER_S,
@@ -36,9 +36,9 @@ from benchmarks.charges import (
     memory,
     units,
 )
-from benchmarks.meter import Units
-from benchmarks.prices import MONTH_H, PRICES, REGION, WHEN, dollars
-from benchmarks.rehearsed import LATENCIES, TURN_S, Rehearsal, Story
+from benchmarks.bill.meter import Units
+from benchmarks.bill.prices import MONTH_H, PRICES, REGION, WHEN, dollars
+from benchmarks.bill.rehearsed import LATENCIES, TURN_S, Rehearsal, Story
 from darkroom import schedule
 from tests.conftest import event, template
 from tests.harness import stack as stacks

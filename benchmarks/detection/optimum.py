@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchmarks.durations import Durations
+from benchmarks.detection.durations import Durations
 
 #: Where the grid begins, s, after zero, and how fine it is.
 FINEST = 0.02

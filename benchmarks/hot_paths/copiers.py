@@ -1,6 +1,6 @@
 """
-One way to bring a file home, in a process of its own: `python -m benchmarks.copiers WAY BYTES`. The last line that it
-prints tells the seconds, and by how many megabytes the process has grown meanwhile.
+One way to bring a file home, in a process of its own: `python -m benchmarks.hot_paths.copiers WAY BYTES`. The last line
+that it prints tells the seconds, and by how many megabytes the process has grown meanwhile.
 
 The first, small file is not measured: a function is warm.
 """

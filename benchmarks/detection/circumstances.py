@@ -12,9 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from benchmarks.durations import Lognormal
-from benchmarks.learning import Kind, Route, Row, exactly, moments, outcome, taught
-from benchmarks.optimum import Outcome, average, questions_at
+from benchmarks.detection.durations import Lognormal
+from benchmarks.detection.learning import Kind, Route, Row, exactly, moments, outcome, taught
+from benchmarks.detection.optimum import Outcome, average, questions_at
 from darkroom import clock, histogram, pacing, schedule, timings
 from darkroom.answer import Running
 
@@ -118,7 +118,7 @@ def phases(seed: int) -> Iterator[Row]:
             mock.patch.object(clock, "chance", dice.random),
         ):
             for queued, ran, off in drawn:
-                elapsed, asked = pacing.first(model, way), 1
+                elapsed, asked = pacing.first(model, way, dice.random()), 1
                 while elapsed < queued + ran:
                     elapsed += pacing.following(model, way, elapsed, says(elapsed, queued, ran, off))
                     asked += 1

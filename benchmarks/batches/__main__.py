@@ -30,8 +30,8 @@ from darkroom import aws, batches, items, store
 from darkroom.task import Image, Status, Task
 from tests.conftest import Account
 
-ROOT = Path(__file__).parent.parent
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[2]
+RESULTS = Path(__file__).parents[1] / "results"
 MODEL = "black-forest-labs/flux-schnell"
 #: Of Lambda's memory, MB: the functions may not take more.
 MEMORY = 512
@@ -66,7 +66,7 @@ def content(form: str, rows: int, bytes_each: int, seed: int) -> bytes:
 
 def run(environment: dict[str, str], work: str, *arguments: str) -> dict[str, float]:
     """One measurement, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.doors", work, *arguments]
+    command = [sys.executable, "-m", "benchmarks.batches.doors", work, *arguments]
     done = subprocess.run(
         command, env={**os.environ, **environment}, cwd=ROOT, capture_output=True, text=True, check=False
     )

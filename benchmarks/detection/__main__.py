@@ -16,13 +16,14 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks import circumstances, picture, report
-from benchmarks.durations import KINDS, UNEVEN, Lognormal
-from benchmarks.learning import DEADLINE, Kind, Route, Row, moments, outcome, taught
-from benchmarks.optimum import Outcome, average
+from benchmarks import report
+from benchmarks.detection import circumstances, picture
+from benchmarks.detection.durations import KINDS, UNEVEN, Lognormal
+from benchmarks.detection.learning import DEADLINE, Kind, Route, Row, moments, outcome, taught
+from benchmarks.detection.optimum import Outcome, average
 from darkroom import schedule
 
-PICTURE = Path(__file__).parent.parent / "docs" / "detection.svg"
+PICTURE = Path(__file__).parents[2] / "docs" / "detection.svg"
 PRICES = (0.1, 0.25, 1.0)
 #: What the catalogue says, of what is true.
 CATALOGUES = (0.5, 1.0, 2.0, 5.0)

@@ -1,6 +1,6 @@
 """
 One way to have a gateway asked for a picture, again and again in one process, as a warm function does:
-`python -m benchmarks.submitters WAY CALLS`. The last line that it prints tells the milliseconds.
+`python -m benchmarks.hot_paths.submitters WAY CALLS`. The last line that it prints tells the milliseconds.
 """
 
 import json
@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.beyond import ROOT
-from benchmarks.doors import CONTEXT
+from benchmarks.batches.doors import CONTEXT
+from benchmarks.hot_paths.beyond import ROOT
 
 ADDRESS = os.environ.get("GATEWAY", "")
 EVENT: dict[str, Any] = json.loads((ROOT / "events" / "submit.json").read_text())
@@ -39,21 +39,21 @@ def fresh() -> Way:
 
 def typical() -> Way:
     """handlers/typical.py."""
-    from benchmarks.handlers import typical as function
+    from benchmarks.hot_paths.handlers import typical as function
 
     return lambda _: _checked(function.handler(_event(), CONTEXT)["statusCode"])
 
 
 def ours() -> Way:
     """Submit's handler, for an order without a key."""
-    from benchmarks.handlers import ours as function
+    from benchmarks.hot_paths.handlers import ours as function
 
     return lambda _: _checked(function.handler(_event(), CONTEXT)["statusCode"])
 
 
 def keyed() -> Way:
     """Submit's handler, for an order with an Idempotency-Key that is new."""
-    from benchmarks.handlers import ours as function
+    from benchmarks.hot_paths.handlers import ours as function
 
     prefix = os.getpid()
     return lambda number: _checked(function.handler(_event(f"{prefix}-{number}"), CONTEXT)["statusCode"])

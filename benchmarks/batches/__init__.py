@@ -1,0 +1,1 @@
+"""How fast dropped files are taken in, and results written: `python -m benchmarks.batches`."""

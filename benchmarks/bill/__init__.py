@@ -1,0 +1,8 @@
+"""
+What AWS would charge: `python -m benchmarks.bill`.
+
+    rehearsed.py   tasks in virtual time, through the real handlers and the real state machine
+    meter.py       what each request counts for, in AWS's units
+    charges.py     from a story to units, and the same as an Express workflow
+    prices.py      what a unit costs
+"""
