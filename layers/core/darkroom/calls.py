@@ -9,9 +9,7 @@ The rule: whatever is asked for here may be done more than once, and its reply b
 RetryAttempts how often that may have been.
 """
 
-import http.client
 import json
-import select
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +30,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from darkroom import clock, settings, sigv4
+from darkroom import clock, kept, settings, sigv4
 
 #: Codes after which the SDK asks again: it waits longer after the first.
 _THROTTLED = {
@@ -87,7 +85,7 @@ class Client:
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         self.url = settings.aws_endpoint(service.variable) or f"https://{service.host}.{region}.{suffix}"
         self._address = urlsplit(self.url)
-        self._idle = list[http.client.HTTPConnection]()
+        self._idle = list[kept.Connection]()
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         if name.startswith("_"):
@@ -97,41 +95,40 @@ class Client:
 
     def attempt(self, operation: str, body: bytes, retries: int) -> dict[str, Any]:
         """One attempt, after so many others. Raises ClientError, HTTPClientError, ConnectionError."""
-        status, request_id, content = self._exchange(operation, body)
+        heard = self._exchange(operation, body)
+        status = heard.status
         try:
-            document = json.loads(content or b"{}")
+            document = json.loads(heard.body or b"{}")
         except ValueError as error:
             if status < 300:
                 raise HTTPClientError(error=error) from error
-            document = {"message": content.decode(errors="replace")}
+            document = {"message": heard.body.decode(errors="replace")}
         if status < 300:
             return dict(document)
         code = document.get("__type", str(status)).split(":")[0].rpartition("#")[2]
+        request_id = heard.headers.get("x-amzn-requestid", "")
         response: Any = document | {
             "Error": {"Code": code, "Message": document.get("message", document.get("Message", ""))},
             "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": retries, "RequestId": request_id},
         }
         raise getattr(self.exceptions, code)(response, operation)
 
-    def _exchange(self, operation: str, body: bytes) -> tuple[int, str, bytes]:
-        """The status of a reply, AWS's name for the request, and the body."""
-        headers = self._headers(operation, body)
-        connection, kept = self._connected(), False
+    def _exchange(self, operation: str, body: bytes) -> kept.Heard:
+        request = kept.post(self._headers(operation, body), body)
+        connection, again = self._connected(), False
         try:
-            connection.request("POST", "/", body, headers)
-            response = connection.getresponse()
-            reply = response.status, response.headers.get("x-amzn-requestid", ""), response.read()
-            kept = not response.will_close
+            heard = connection.exchange(request, self.patience.read)
+            again = not heard.last
         except TimeoutError as error:
             raise ReadTimeoutError(endpoint_url=self.url, error=error) from error
-        except (http.client.HTTPException, OSError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise ConnectionClosedError(endpoint_url=self.url, error=error) from error
         finally:
-            if kept:
+            if again:
                 self._idle.append(connection)
             else:
                 connection.close()
-        return reply
+        return heard
 
     def _headers(self, operation: str, body: bytes) -> dict[str, str]:
         credentials = settings.aws_credentials()
@@ -145,28 +142,23 @@ class Client:
         who, service = sigv4.Credentials(*credentials), self.service.host
         return sigv4.signed(headers, body, by=who, region=self._region, service=service, now=clock.now())
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _connected(self) -> kept.Connection:
         """A connection that was kept, unless the other side has closed it meanwhile, or a new one."""
         while self._idle:
             connection = self._idle.pop()
-            if not select.select([connection.sock], [], [], 0)[0]:
+            if connection.idle:
                 return connection
             connection.close()
-        host, port, limit = self._address.hostname or "", self._address.port, self.patience.connect
-        if self._address.scheme == "https":
-            connection = http.client.HTTPSConnection(host, port, timeout=limit, context=_tls())
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=limit)
+        tls = _tls() if self._address.scheme == "https" else None
+        port = self._address.port or (443 if tls else 80)
         try:
-            connection.connect()
+            return kept.Connection(self._address.hostname or "", port, tls, self.patience.connect)
         except TimeoutError as error:
             raise ConnectTimeoutError(endpoint_url=self.url, error=error) from error
         except ssl.SSLError as error:
             raise SSLError(endpoint_url=self.url, error=error) from error
         except OSError as error:
             raise EndpointConnectionError(endpoint_url=self.url, error=error) from error
-        connection.sock.settimeout(self.patience.read)
-        return connection
 
 
 def ask(client: Client, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:

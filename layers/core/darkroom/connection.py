@@ -7,7 +7,7 @@ the steps before it have left. What is HTTP and what is not, h11 says.
 
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 
@@ -34,7 +34,7 @@ def exchange(request: httpx.Request, until: float) -> httpx.Response:
     talk = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_CAP)
     try:
         head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-        said = [talk.send(event) for event in (head, h11.Data(request.read()), h11.EndOfMessage())]
+        said = b"".join(talk.send(event) or b"" for event in (head, h11.Data(request.read()), h11.EndOfMessage()))
     except h11.LocalProtocolError as error:
         raise httpx.LocalProtocolError("this is no HTTP") from error
     connection = _Connection(request, talk, until)
@@ -68,14 +68,13 @@ class _Connection(httpx.SyncByteStream):
                 raise raised("no connection") from error
             raise
 
-    def say(self, parts: Iterable[bytes | None]) -> None:
+    def say(self, said: bytes) -> None:
         # Who has heard enough may hang up on the rest, and have answered all the same.
         with suppress(OSError):
-            for part in parts:
-                rest = memoryview(part or b"")
-                while rest:
-                    self._socket.settimeout(self._left())
-                    rest = rest[self._socket.send(rest) :]
+            rest = memoryview(said)
+            while rest:
+                self._socket.settimeout(self._left())
+                rest = rest[self._socket.send(rest) :]
 
     def hear(self) -> h11.Response:
         """The head of the response."""

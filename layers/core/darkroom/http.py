@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import lru_cache
 from threading import Thread
 from typing import Any
 
@@ -48,7 +49,7 @@ def send(request: Request, *, deadline: float, cap: int = 1_000_000, cut: bool =
     headers will do: what is beyond the cap is left, and a body that does not come to its end counts as empty.
     Raises ForbiddenAddress, NotSent, NoReply.
     """
-    host, reply = _host(request.url), None
+    reply = None
     try:
         with _exchange(request, deadline) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
@@ -60,13 +61,13 @@ def send(request: Request, *, deadline: float, cap: int = 1_000_000, cut: bool =
                 if len(body) > cap and cut:
                     break
                 if len(body) > cap:
-                    raise NoReply(f"the reply of {host} is larger than {cap} bytes")
+                    raise NoReply(f"the reply of {_host(request.url)} is larger than {cap} bytes")
             reply = Reply(response.status_code, headers, bytes(body[:cap]))
     except Exception as error:  # whatever it is: nobody knows what became of the request
         if reply is None and isinstance(error, ForbiddenAddress | NotSent | NoReply):
             raise
         if reply is None:
-            raise NoReply(f"{type(error).__name__} while talking to {host}") from error
+            raise NoReply(f"{type(error).__name__} while talking to {_host(request.url)}") from error
     return reply
 
 
@@ -111,22 +112,24 @@ class Public(httpx.BaseTransport):
     """Connections to public addresses over TLS."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Within `read` seconds, as the request's timeouts say; `connect` of them to look up, to connect, to greet."""
+        """
+        Within `read` seconds, as the request's timeouts say; `connect` of them to look up, to connect, to greet. The
+        request's URL is then the pinned one; its header Host has been written from the other.
+        """
         timeout = request.extensions["timeout"]
         until = clock.elapsed() + timeout["read"]
-        pinned = httpx.Request(
-            request.method,
-            self.pin(request.url, timeout["connect"]),
-            headers=request.headers,
-            stream=request.stream,
-            # The certificate is held against the name, not against the address that the name has led to.
-            extensions={**request.extensions, "sni_hostname": _ascii(request.url)},
-        )
-        return self.reach(pinned, until)
+        # The certificate is held against the name, not against the address that the name has led to.
+        request.extensions = {**request.extensions, "sni_hostname": _ascii(request.url)}
+        request.url = self.pin(request.url, timeout["connect"])
+        return self.reach(request, until)
 
     def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
+        """`url` with an address in place of its host's name. patience: seconds for a lookup. Raises as `address`."""
+        return url.copy_with(host=self.address(url, patience))
+
+    def address(self, url: httpx.URL, patience: float) -> str:
         """
-        `url` with an address in place of its host's name. Raises ForbiddenAddress, NotSent.
+        Where a URL's host is. Raises ForbiddenAddress, NotSent.
 
         A public address in place of a name will do: nobody can make it lead elsewhere between a look and a connection,
         and its certificate must be one for that address. patience: seconds for a lookup.
@@ -134,12 +137,13 @@ class Public(httpx.BaseTransport):
         if url.scheme != "https" or url.port not in (None, 443, 8443) or url.userinfo or not url.host:
             raise ForbiddenAddress("Only https URLs at port 443 or 8443, without a user name, are allowed.")
         host = _ascii(url)
-        if not addresses.literal(host) and not addresses.name(host):
+        literal = addresses.literal(host)
+        if not literal and not addresses.name(host):
             raise ForbiddenAddress("The URL's host is neither an address nor the full name of a host on the internet.")
-        found = [host] if addresses.literal(host) else self.look_up(host, patience)
+        found = [host] if literal else self.look_up(host, patience)
         if not found or not all(map(addresses.public, found)):
             raise ForbiddenAddress("The URL's host is not, or not only, at public addresses.")
-        return url.copy_with(host=found[0])
+        return found[0]
 
     def look_up(self, name: str, patience: float) -> list[str]:
         """The addresses of a host, from one lookup. Raises NotSent for a name that nobody knows."""
@@ -206,12 +210,15 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
     unpacker.end()
 
 
+@lru_cache(maxsize=64)
 def _understood(url: str) -> httpx.URL:
+    """Kept, because new requests go to the same few addresses. Raises ForbiddenAddress."""
     try:
-        # A request of it, because that looks at the host as well, which may be no IDNA.
-        return httpx.Request("GET", url).url
+        understood = httpx.URL(url)
+        str(understood.host)  # may turn out to be no IDNA
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ForbiddenAddress("The URL cannot be understood.") from error
+    return understood
 
 
 def _ascii(url: httpx.URL) -> str:

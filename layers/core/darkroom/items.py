@@ -19,6 +19,7 @@ from darkroom.task import Delivery, Image, Status, Task
 
 #: Where an item keeps the nonces of writes that are known by one.
 _NONCES = "nonces"
+_MEMBERS = {kind: {field.name for field in dataclasses.fields(kind)} for kind in (Task, Image, Failure)}
 
 
 def change(
@@ -113,7 +114,11 @@ def deserialized(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def to_item(task: Task) -> dict[str, Any]:
     """The attributes of a task."""
-    item = dataclasses.asdict(task) | {"metadata": json.dumps(task.metadata, ensure_ascii=False)}
+    item = vars(task) | {
+        "metadata": json.dumps(task.metadata, ensure_ascii=False),
+        "images": [vars(image) for image in task.images],
+        "failure": task.failure and vars(task.failure),
+    }
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in item.items()
@@ -136,7 +141,7 @@ def from_item(item: dict[str, Any]) -> Task:
 
 
 def _known(kind: type[Task | Image | Failure], values: dict[str, Any]) -> dict[str, Any]:
-    return {field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}
+    return {name: value for name, value in values.items() if name in _MEMBERS[kind]}
 
 
 def _wire(value: Any) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Verdict(Enum):
     UNKNOWN = "unknown"  # it may have been accepted
 
 
-def post(task: Task, *, until: int) -> Task:
+def post(task: Task, *, until: int, examined: tuple[Way, ...] = ()) -> Task:
     """
     Have an accepted task made: on the first route whose turn it is, and, as long as it is certain that nobody has
     accepted it, on the next. The task as it stands then; `collecting` if it cannot be made.
@@ -87,12 +87,12 @@ def post(task: Task, *, until: int) -> Task:
     has its turn, or rows that two gateways refuse for now could wait for each other's places.
 
     until: when this invocation ends, ms. Posts only if there is time enough to see it through; whoever answers a caller
-    never has enough for a synchronous dialect.
+    never has enough for a synchronous dialect. examined: how it can be made, if somebody has just found that out.
     """
     full = set[str]()
     while task.status is Status.ACCEPTED:
         try:
-            possible = ways(task)
+            possible = [*payable(examined)] if examined else ways(task)
         except (UnknownModel, InvalidOrder) as error:
             return _give_up(task, str(error))
         if not possible:
