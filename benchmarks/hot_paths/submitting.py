@@ -21,7 +21,7 @@ from benchmarks import report
 from benchmarks.hot_paths import beyond
 from benchmarks.hot_paths.beyond import ROOT
 
-#: Of one bare POST: what an order may take.
+#: Of one bare POST: what Submit's own work for an order may take, beside its five requests.
 MOST = 3.0
 NAMES = {
     "kept": "one POST: httpx.Client().post, kept",
@@ -60,6 +60,13 @@ def figures(
                 2,
             )
             for name in ("p50", "cpu")
+        } | {
+            "times_bare_own": round(
+                statistics.median(
+                    turn["own_ms"] / bare["cpu_ms"] for turn, bare in zip(turns, found["kept"], strict=True)
+                ),
+                2,
+            )
         }
         # What is asked once, and kept, does not count.
         each = {name: number // calls for name, number in asked[way].items() if number >= calls}
@@ -85,7 +92,18 @@ def main() -> None:
     report.write(
         "submitting", {"calls": arguments.calls, "rows": rows}, seed=arguments.seed, times=arguments.times, **versions
     )
-    head = ["an order", "first ms", "p50 ms", "p99 ms", "CPU ms", "p50, times the bare POST", "CPU, times", "requests"]
+    head = [
+        "an order",
+        "first ms",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms",
+        "of that without its requests",
+        "p50, times the bare POST",
+        "CPU, times",
+        "without its requests, times",
+        "requests",
+    ]
     print(
         report.table(
             head,
@@ -100,8 +118,8 @@ def main() -> None:
             ],
         )
     )
-    if slow := [NAMES[way] for way in ("ours",) if float(str(rows[way]["times_bare_p50"])) > MOST]:
-        sys.exit(f"More than {MOST} times one bare POST: {', '.join(slow)}")
+    if slow := [NAMES[way] for way in ("ours",) if float(str(rows[way]["times_bare_own"])) > MOST]:
+        sys.exit(f"More own work than {MOST} times one bare POST: {', '.join(slow)}")
 
 
 if __name__ == "__main__":

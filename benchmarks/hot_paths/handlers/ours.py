@@ -21,7 +21,8 @@ def redirect() -> None:
     from local.cloud.functions.loopback import Loopback
 
     ssl.create_default_context(cafile=certifi.where())
-    darkroom.http.transport = lambda: Loopback(os.environ["GATEWAY"])
+    here = Loopback(os.environ["GATEWAY"])
+    darkroom.http.transport = lambda: here
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
