@@ -75,7 +75,7 @@ def test_a_task_counts_half_when_so_many_came_after_it() -> None:
 
 
 def test_what_is_old_enough_is_forgotten_and_nothing_else() -> None:
-    epochs = {epoch: {10: 25.0} for epoch in range(12)}
+    epochs = {epoch: {10: float(HALF_LIFE)} for epoch in range(8)}
     assert histogram.forgotten(epochs) == [3, 2, 1, 0]
     assert histogram.forgotten({}) == []
 

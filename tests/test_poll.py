@@ -1,12 +1,13 @@
 """A driver's visit: functions/poll.py, and what darkroom/inquiry.py decides there."""
 
 import base64
+import dataclasses
 from typing import Any
 
 import httpx
 import pytest
 
-from darkroom import aws, clock, store
+from darkroom import aws, catalogue, clock, store
 from darkroom.answer import Finished
 from darkroom.driver import GRACE_MS, LAST_TURN
 from darkroom.errors import Failure
@@ -113,10 +114,24 @@ def test_the_first_question_is_timed_from_when_the_gateway_accepted(account: Acc
     wire.on("POST", CREATE, slow)
     submit()
     ((_, first),) = account.executions().items()
-    answer = poll(account.task(), at=first["at"])
-    assert (answer["next"], answer["wait"] >= 1) == ("wait", True)
-    assert answer["at"] >= time.now + 1000
-    assert wire.sent("GET") == []
+    wire.on("GET", QUESTION, prediction("processing"))
+    accepted = account.task().submitted or 0
+    poll(account.task(), at=first["at"])
+    assert accepted + 1000 <= time.now <= accepted + 2000
+    assert len(wire.sent("GET")) == 1
+
+
+def test_who_is_canceled_is_asked_about_soon_however_long_tasks_take(
+    account: Account, wire: Wire, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire.on("GET", QUESTION, prediction("processing"))
+    wire.on("POST", CANCEL, prediction("processing"))
+    models = catalogue.catalogue().models
+    monkeypatch.setitem(models, MODEL, dataclasses.replace(models[MODEL], seconds=3000))
+    time.forward(10)
+    usual = poll(running)["wait"]
+    store.ask_to_cancel(running)
+    assert poll(account.task())["wait"] <= 2 < usual
 
 
 def test_what_becomes_of_a_task_while_poll_holds_is_seen(

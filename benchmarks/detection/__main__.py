@@ -26,7 +26,7 @@ from darkroom import schedule
 PICTURE = Path(__file__).parents[2] / "docs" / "detection.svg"
 PRICES = (0.1, 0.25, 1.0)
 #: What the catalogue says, of what is true.
-CATALOGUES = (0.5, 1.0, 2.0, 5.0)
+CATALOGUES = (0.2, 0.5, 1.0, 2.0, 5.0)
 #: Tasks that have been seen when it is measured.
 STAGES = (0, 3, 10, 30, 100, 300, 1000)
 #: The most questions, of the fewest possible: after so many tasks, for even kinds and for uneven ones.

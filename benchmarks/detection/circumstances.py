@@ -114,6 +114,7 @@ def phases(seed: int) -> Iterator[Row]:
                 plan=lambda _model, _way, *, run=False: plans[run],
                 weights=lambda _model, _way, *, run=False: weights[run],
                 price=lambda _gateway: price,
+                runs_known=lambda _way: True,
             ),
             mock.patch.object(clock, "chance", dice.random),
         ):

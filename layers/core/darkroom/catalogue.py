@@ -168,7 +168,7 @@ def _model(entry: Any, path: Path, gateways: dict[str, Gateway], vocabularies: d
     output = found["output"]
     _demand(output in (None, "one", "list"), 'output is "one" or "list"', (*path, "output"))
     _demand(0 < found["seconds"] <= 3600, "seconds must be more than 0, up to an hour", (*path, "seconds"))
-    _demand(found["max_lag"] >= 0.5, "max_lag must be half a second or more", (*path, "max_lag"))
+    _demand(found["max_lag"] >= 2, "max_lag must be 2 s or more", (*path, "max_lag"))
     _demand(found["routes"], "a model needs a route", (*path, "routes"))
     name, routes = str(path[-1]), list[Route]()
     _demand(re.fullmatch(NAME, name.replace("*", "x"), re.ASCII), f"nobody could ask for a model called {name!r}", path)

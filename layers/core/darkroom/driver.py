@@ -31,7 +31,8 @@ Next = Literal["wait", "finalize", "deliver", "done", "leave"]
 class Step:
     """
     wait: whole seconds until the next visit. turn: visits of this driver so far. at: when it is to ask next, ms; 0 for
-    when it comes. asked: when it asked last, ms; 0 for never.
+    when it comes. asked: when the
+    gateway last said that it was still at it, ms; 0 for never.
     """
 
     task_id: str
@@ -47,10 +48,9 @@ class Step:
         carried |= {"wait": self.wait, "turn": self.turn, "at": self.at, "asked": self.asked}
         return carried | ({"next": next_state} if next_state else {})
 
-    def after(self, wait: float, *, asked: int | None = None) -> "Step":
-        """The step after this, `wait` seconds from now. asked: when this one asked, ms, if it did."""
-        asked = self.asked if asked is None else asked
-        return replace(self, wait=int(wait), turn=self.turn + 1, at=_at(wait), asked=asked)
+    def after(self, wait: float, *, asked: int = 0) -> "Step":
+        """The step after this, `wait` seconds from now."""
+        return replace(self, wait=int(wait), turn=self.turn + 1, at=_at(wait), asked=asked or self.asked)
 
 
 def _at(wait: float) -> int:

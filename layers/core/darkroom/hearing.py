@@ -9,16 +9,17 @@ from darkroom.errors import InvalidOrder, UnknownModel
 from darkroom.task import Task
 
 
-def hear(task: Task, word: Finished | Failed, asked: int = 0) -> Task | None:
+def hear(task: Task, word: Finished | Failed, *, asked: int | None = None) -> Task | None:
     """
     The task, collecting; None if somebody else has moved it meanwhile.
 
-    asked: when the gateway was still at it, ms; 0 where that is not known.
+    asked: if this answers a question, when the gateway last said that it was still at it, ms, or 0 if it never has.
+    What was told unasked teaches nothing of when to ask.
     """
     if isinstance(word, Finished):
         word = replace(word, several=_several(task, word), missing=(*word.missing, *_too_few(task, word)))
     heard = store.hear(task, word, collected())
-    if heard and isinstance(word, Finished):
+    if heard and isinstance(word, Finished) and asked is not None:
         _learn(task, word, asked)
     return heard
 
@@ -31,12 +32,13 @@ def collected() -> int:
 def _learn(task: Task, word: Finished, asked: int) -> None:
     if task.submitted is None or task.route is None:
         return
-    between = max(0, asked - task.submitted) / 1000, (clock.now() - task.submitted) / 1000
+    still, over = max(0, asked - task.submitted) / 1000, (clock.now() - task.submitted) / 1000
+    took = (still, over) if word.seconds is None else min(max(word.seconds, still), over)
     try:
         model = catalogue.catalogue().model(task.model)
     except UnknownModel:  # the catalogue has been changed meanwhile
         return
-    timings.record(model, task.route, between if word.seconds is None else word.seconds, word.ran)
+    timings.record(model, task.route, took, word.ran)
 
 
 def _several(task: Task, word: Finished) -> bool:

@@ -14,7 +14,7 @@ BINS = 64
 GROWTH: float = (900 / 0.25) ** (1 / BINS)
 EDGES: tuple[float, ...] = tuple(0.25 * GROWTH**edge for edge in range(BINS + 1))
 #: A task counts half when so many others came after it, and not at all when they are four times as many.
-HALF_LIFE = 50
+HALF_LIFE = 60
 FORGOTTEN = 4 * HALF_LIFE
 
 #: The catalogue's word weighs as much as one task, and may be wrong by a factor of e**1.5.

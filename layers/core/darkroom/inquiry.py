@@ -18,8 +18,8 @@ from darkroom.task import Status, Task
 LONGEST_PAUSE = 5 * 60
 #: Milliseconds beyond its deadline for which a task waits for a gateway that cannot be asked, or is not believed yet.
 UNHEARD_MS = 15 * 60 * 1000
-#: Seconds of a visit that may pass in waiting for its moment, since a Wait state counts whole ones.
-HOLD_S = 1.0
+#: Seconds of a visit that may pass in waiting for its moment: a Wait state counts whole ones, and the POST took some.
+HOLD_S = 2.0
 
 logger = Logger(child=True)
 
@@ -34,7 +34,7 @@ def visit(task: Task, step: Step, *, until: int) -> tuple[Next, Step]:
         return "leave", step.after(0)
     if step.turn == 0 and clock.now() >= task.deadline and not task.status.terminal:
         task = store.visited(task) or task
-    asked, early = None, _early(task, step)
+    asked, early = step.asked, _early(task, step)
     match task.status:
         case Status.ACCEPTED:
             next_state, wait = _try_to_post(task, step, until)
@@ -46,8 +46,7 @@ def visit(task: Task, step: Step, *, until: int) -> tuple[Next, Step]:
             clock.sleep(early)
             return visit(store.read(task.task_id), replace(step, at=0), until=until)
         case Status.RUNNING:
-            asked = clock.now()
-            next_state, wait = _ask(task, step.asked)
+            next_state, wait, asked = _ask(task, asked)
         case Status.COLLECTING if step.turn > 0 and task.ticket and not task.failure:
             next_state, wait = _look_again(task)
         case _:
@@ -73,7 +72,7 @@ def _try_to_post(task: Task, step: Step, until: int) -> tuple[Next, float]:
         case Status.SUBMITTING:
             return _wait_for_the_claim(posted)
         case Status.RUNNING if dialects.queue(dialect_of(posted.route or "")) is None:
-            return _ask(posted)
+            return _read(posted)
         case Status.RUNNING:
             return "wait", _first(posted, clock.chance())
         case _:
@@ -85,7 +84,7 @@ def _wait_for_the_claim(task: Task) -> tuple[Next, float]:
     if task.lease is not None and now < task.lease:
         return "wait", _until(task.lease, schedule.following((now - task.created) / 1000))
     if recovered := posting.recover(task):
-        return _ask(recovered)
+        return _read(recovered)
     message = (
         "The request may have been sent, and what became of it is not known. The gateway may have accepted and billed "
         "it; it is not sent again, so that it cannot be billed twice."
@@ -122,11 +121,23 @@ def _following(task: Task, elapsed: float, answer: Running) -> float:
         wait = pacing.following(known.model(task.model), known.route(task.route or ""), elapsed, answer)
     except (UnknownModel, CatalogueError):  # the catalogue has been changed meanwhile
         wait = schedule.following(elapsed)
+    if task.cancel:  # it is about to say so
+        wait = min(wait, schedule.following(elapsed))
     return max(wait, min(answer.pause, LONGEST_PAUSE))
 
 
-def _ask(task: Task, asked: int = 0) -> tuple[Next, float]:
-    """asked: when it was asked before, ms; 0 for never."""
+def _read(task: Task) -> tuple[Next, float]:
+    """The staged reply of a synchronous gateway."""
+    next_state, wait, _ = _ask(task, 0)
+    return next_state, wait
+
+
+def _ask(task: Task, asked: int) -> tuple[Next, float, int]:
+    """
+    What to do next, the seconds to wait for that, and `asked`: when the gateway last said that it was at it, ms; 0 for
+    never.
+    """
+    now = clock.now()
     if task.cancel:
         asking.cancel(task)
     answer = asking.answer(task)
@@ -135,28 +146,29 @@ def _ask(task: Task, asked: int = 0) -> tuple[Next, float]:
     elapsed = (clock.now() - (task.submitted or task.created)) / 1000
     match answer:
         case Finished() | Failed():
-            return _hear(task, answer, asked)
+            return *_hear(task, answer, asked if dialects.queue(dialect_of(task.route or "")) else None), asked
         case Doubtful(word, times, seconds):
             doubt = _counted(task, word)
             if doubt["times"] >= times and clock.now() - doubt["since"] >= seconds * 1000:
-                return _hear(task, word)
+                return *_hear(task, word), asked
             late = f"The task's deadline passed. The gateway's last word, said {doubt['times']} times: {word.message}"
             last, wait = task.deadline + UNHEARD_MS, schedule.in_doubt(elapsed, times, seconds)
         case Running():
             late = "The gateway had not finished when the task's deadline passed."
             wait = _following(task, elapsed, answer)
+            asked = now if answer.heard else asked
             if not answer.heard:
                 late = "The gateway could not be asked any more when the task's deadline passed."
                 last = task.deadline + UNHEARD_MS
     if clock.now() >= last:
         asking.cancel(task)
-        return _hear(task, _out_of_time(task, late))
+        return *_hear(task, _out_of_time(task, late)), asked
     if doubt:
         store.doubt(task, doubt)
     elif task.doubt:
         store.trust(task)
     end = task.deadline if clock.now() < task.deadline else last
-    return "wait", max(schedule.SHORTEST, min(wait, (end - clock.now()) / 1000))
+    return "wait", max(schedule.SHORTEST, min(wait, (end - clock.now()) / 1000)), asked
 
 
 def _counted(task: Task, word: Failed) -> dict[str, Any]:
@@ -177,9 +189,9 @@ def _look_again(task: Task) -> tuple[Next, float]:
     return "finalize", 0
 
 
-def _hear(task: Task, word: Finished | Failed, asked: int = 0) -> tuple[Next, float]:
+def _hear(task: Task, word: Finished | Failed, asked: int | None = None) -> tuple[Next, float]:
     """The last word. If somebody else has moved the task meanwhile, look again at once."""
-    return ("finalize", 0) if hearing.hear(task, word, asked) else ("wait", 1)
+    return ("finalize", 0) if hearing.hear(task, word, asked=asked) else ("wait", 1)
 
 
 def _out_of_time(task: Task, late: str) -> Failed:

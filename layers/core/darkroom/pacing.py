@@ -25,4 +25,6 @@ def following(model: Model, route: Route, elapsed: float, answer: Running) -> fl
     else:
         plan = timings.plan(model, route, run=begun)
     wait = plan.next(running, chance) - running
-    return max(wait, timings.plan(model, route, run=True).next(0, chance)) if answer.queued else wait
+    if answer.queued and timings.runs_known(route):
+        wait = max(wait, timings.plan(model, route, run=True).next(0, chance))
+    return wait

@@ -244,6 +244,8 @@ def _final(kept: Task, reply: Reply) -> Task | None:
     """A queue's reply may be its last word: then nobody has to ask for it. Whatever else it says, its answers tell."""
     try:
         answer = asking.read(kept, reply)
+    except NoReply:  # not in this reply
+        return None
     except Exception:  # it is on record that the request was accepted; its driver will ask
         logger.exception("the reply to a POST was not understood", extra={"task_id": kept.task_id})
         return None

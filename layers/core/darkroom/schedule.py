@@ -36,7 +36,7 @@ SHORTEST_IN_DOUBT = 2
 #: By how much of the time between questions one comes earlier or later, so that tasks do not ask in step.
 DITHER = 0.1
 #: Moments to choose from, for each question that there will be.
-_CHOICES = 4
+_CHOICES = 8
 #: The share of tasks that are not over as long as hardly any is.
 _HARDLY_ANY = 0.99
 
@@ -86,7 +86,7 @@ def plan(weights: Sequence[float], price: float = PRICE, max_lag: float = math.i
         best[here] = choices[through.index(costs[here])]
     quiet = next((moments[here] for here in range(last) if left[here] < _HARDLY_ANY), moments[last])
     # The last bin has no end, and nobody knows what is in it: so it goes on as before.
-    pace = min(LONGEST, moments[last] - moments[best.index(last)])
+    pace = min(LONGEST, max(LONGEST / 4, moments[last] - moments[best.index(last)]))
     return Plan(tuple(moments), tuple(moments[there] for there in best), pace, max_lag, quiet)
 
 

@@ -5,7 +5,8 @@ What is counted is the gateways' own timestamps, never when an end was noticed: 
 teach to ask later. Where a gateway tells none, a task counts in shares for all the time between the last two questions.
 It all only helps to ask at a better moment, so nothing here ever fails a task.
 
-A route's item holds `n`, the tasks that were counted, and for each epoch of them a number by bin: `3:17` for the whole
+An item is under its route or gateway behind `2#`; what is under a route alone is of a version that cannot read these. A
+route's item holds `n`, the tasks that were counted, and for each epoch of them a number by bin: `3:17` for the whole
 of a task, `3:17r` for its run, which is what follows when the gateway begins with it. A gateway's item: `refused`.
 """
 
@@ -58,6 +59,11 @@ def weights(model: Model, route: Route, *, run: bool = False) -> tuple[float, ..
     return _weights(settings.timings_table(), route.name, clock.now() // MAX_AGE_MS, model.seconds, run)
 
 
+def runs_known(route: Route) -> bool:
+    """Whether the gateway tells when it begins with a task."""
+    return bool(_known(settings.timings_table(), route.name, clock.now() // MAX_AGE_MS).run)
+
+
 def price(gateway: Gateway) -> float:
     """Seconds of lag that a question to a gateway is worth now."""
     dearer = _dearer(settings.timings_table(), gateway.name, clock.now() // MAX_AGE_MS)
@@ -92,6 +98,10 @@ def record(model: Model, route: str, took: float | tuple[float, float], ran: flo
 def refused(gateway: str) -> None:
     """A gateway does not want to be asked so often."""
     table, now = settings.timings_table(), clock.now()
+    if counted := _counted(table, gateway, now // SAMPLE_MS):
+        return
+    counted.append(gateway)
+    _dearer.cache_clear()  # others may have made it dearer
     dearer = min(DEAREST, 2 * _dearer(table, gateway, now // MAX_AGE_MS))
     _write(table, gateway, "SET dearer = :dearer, refused = :now", {":dearer": f"{dearer:.3f}", ":now": str(now)})
     _dearer.cache_clear()
@@ -136,7 +146,7 @@ def _counted(_table: str, _route: str, _moment: int) -> list[str]:
 def _read(table: str, key: str) -> dict[str, float]:
     """The numbers of an item; none where there is none, or it cannot be read."""
     try:
-        found = aws.dynamodb().get_item(TableName=table, Key={"route": {"S": key}})
+        found = aws.hasty_dynamodb().get_item(TableName=table, Key={"route": {"S": f"2#{key}"}})
     except (ClientError, BotoCoreError):
         logger.warning("timings could not be read", exc_info=True)
         return {}
@@ -157,9 +167,9 @@ def _write(
 ) -> None:
     named: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
     try:
-        aws.dynamodb().update_item(
+        aws.hasty_dynamodb().update_item(
             TableName=table,
-            Key={"route": {"S": key}},
+            Key={"route": {"S": f"2#{key}"}},
             UpdateExpression=expression,
             ExpressionAttributeValues={name: {"N": value} for name, value in values.items()},
             **named,
