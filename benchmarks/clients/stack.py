@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ class Stack:
             [json.loads(event[details][document]) for event in history if event.get(details, {}).get("name") == ASK]
             for details, document in (("stateEnteredEventDetails", "input"), ("stateExitedEventDetails", "output"))
         )
-        again = (step for step, left in zip(before, after, strict=True) if 0 < step["asked"] < left["asked"])
+        again = (step for step, left in zip(before, after, strict=True) if step["asked"] and _asked(step, left))
         return [step["at"] / 1000 for step in again]
 
     def _scan(self, table: str) -> list[dict[str, Any]]:
@@ -198,3 +198,8 @@ def _catalogue(contestants: Sequence[Contestant], expected: float) -> str:
             f'routes = [{{ gateway = "{each.name}", dialect = "{dialect}", model = "{each.model}" }}]',
         ]
     return "\n".join(lines) + "\n"
+
+
+def _asked(step: Mapping[str, Any], left: Mapping[str, Any]) -> bool:
+    """Whether a visit asked: the gateway was heard to be at it still, or had spoken its last word."""
+    return bool(left["asked"] > step["asked"] or left["next"] == "finalize")
