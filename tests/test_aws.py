@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import types
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import boto3
 import botocore.endpoint
+import botocore.session
 import pytest
 import trustme
 from botocore.exceptions import (
@@ -99,7 +101,7 @@ def ours(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> Iterator[Way]:
 
 
 def closed(client: Client) -> None:
-    for connection in client._idle:
+    for connection, _ in client._idle:
         connection.close()
 
 
@@ -276,6 +278,14 @@ def test_what_failed_for_now_is_asked_again_after_a_pause(
         (reply(413, "too large"), "413", "too large", 1, False, True),
         (reply(403, {}), "403", "", 1, False, True),
         (reply(501, {}), "501", "", 1, True, False),
+        (  # it is said of writes: this reads
+            reply(400, {"__type": "ReplicatedWriteConflictException", "message": "x"}),
+            "ReplicatedWriteConflictException",
+            "x",
+            1,
+            True,
+            True,
+        ),
         (THROTTLED, "ThrottlingException", "slow down", 4, True, False),
         (reply(500, "out of order"), "500", "out of order", 4, True, False),
         (
@@ -287,7 +297,7 @@ def test_what_failed_for_now_is_asked_again_after_a_pause(
             False,
         ),
     ],
-    ids=map(str, range(9)),
+    ids=map(str, range(10)),
 )
 def test_an_error_says_what_the_service_said_and_how_often_it_was_asked(
     way: Way, said: bytes, code: str, message: str, attempts: int, away: bool, refused: bool
@@ -298,6 +308,30 @@ def test_an_error_says_what_the_service_said_and_how_often_it_was_asked(
     assert (response["Error"]["Code"], response["Error"]["Message"]) == (code, message)
     assert response["ResponseMetadata"]["RetryAttempts"] == attempts - 1 == len(server.requests) - 1
     assert (aws.away(raised.value), aws.refused(raised.value)) == (away, refused)
+
+
+@pytest.mark.parametrize("document", ["[]", "null", '"no"', "7", {"__type": None}, {"__type": 7}], ids=str)
+def test_an_error_that_does_not_say_which_is_known_by_its_status(ours: Way, document: Any) -> None:
+    """Here the SDK would raise an AttributeError, or know it by no name."""
+    with ScriptedServer(reply(400, document)) as server, pytest.raises(ClientError) as raised:
+        get(ours(DYNAMODB, server.url))
+    assert (raised.value.response["Error"]["Code"], aws.refused(raised.value)) == ("400", True)
+    with ScriptedServer(reply(500, document), FOUND) as server:
+        assert get(ours(DYNAMODB, server.url)) == THERE
+
+
+def test_a_reply_that_is_not_what_dynamodb_has_counted_is_asked_for_again(way: Way, pauses: list[float]) -> None:
+    right = {"x-amz-crc32": str(zlib.crc32(json.dumps(THERE).encode()))}
+    with ScriptedServer(reply(200, {}, headers=right), reply(200, THERE, headers=right)) as server:
+        assert get(way(DYNAMODB, server.url)) == THERE
+    assert (len(server.requests), pauses) == (2, [0.0125])
+
+
+def test_a_reply_that_never_is_has_been_lost(ours: Way) -> None:
+    """Here the SDK would take the last for the truth."""
+    damaged = reply(200, {}, headers={"x-amz-crc32": "7"})
+    with ScriptedServer(damaged) as server, pytest.raises(HTTPClientError):
+        get(ours(DYNAMODB, server.url, HASTY))
 
 
 def test_an_error_has_the_name_that_aws_has_for_the_request(way: Way) -> None:
@@ -365,6 +399,32 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used_again(way: Way, paus
             get(client)
     assert aws.refused(raised.value), "nothing was sent over the one that was closed"
     assert ([number for number, _, _ in server.requests], pauses) == ([1, 2], [])
+
+
+@pytest.mark.parametrize(("rest", "connections"), [(20_000, [1, 1]), (20_001, [1, 2])])
+def test_a_connection_that_has_rested_for_long_is_not_used_again(
+    ours: Way, monkeypatch: pytest.MonkeyPatch, pauses: list[float], rest: int, connections: list[int]
+) -> None:
+    """It may have gone without a word, and then its silence would be waited for."""
+    moment = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    with ScriptedServer(FOUND, FOUND) as server:
+        client = ours(DYNAMODB, server.url)
+        get(client)
+        monkeypatch.setattr(clock, "now", lambda: moment + rest)
+        assert get(client) == THERE
+    assert ([number for number, _, _ in server.requests], pauses) == (connections, [])
+
+
+def test_a_connection_that_another_thread_takes_at_the_same_time_is_not_missed(ours: Way) -> None:
+    class Taken(list[Any]):
+        def __len__(self) -> int:
+            return 1
+
+    with ScriptedServer(FOUND) as server:
+        client = ours(DYNAMODB, server.url)
+        client._idle = Taken()
+        assert get(client) == THERE
 
 
 def test_a_server_that_says_that_it_hangs_up_is_believed(way: Way) -> None:
@@ -456,12 +516,34 @@ def test_a_request_says_what_is_asked_and_who_asks(
     assert json.loads(body) == asked
 
 
+def test_a_request_belongs_to_the_trace_of_the_invocation_that_sends_it(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traces = [f"Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad{n};Sampled=1" for n in range(2)]
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "submit")
+    with ScriptedServer(FOUND, FOUND, FOUND) as server:
+        client = way(DYNAMODB, server.url)
+        get(client)
+        for trace in traces:
+            monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+            get(client)
+    assert [headers.get("x-amzn-trace-id") for _, headers, _ in server.requests] == [None, *traces]
+    assert not any("trace" in headers["authorization"] for _, headers, _ in server.requests)
+
+
+def test_a_request_says_whose_program_asks(ours: Way) -> None:
+    with ScriptedServer(FOUND) as server:
+        get(ours(DYNAMODB, server.url))
+    ((_, headers, _),) = server.requests
+    assert headers["user-agent"] == "darkroom"
+    assert "user-agent" not in headers["authorization"]
+
+
 @pytest.mark.parametrize("service", [DYNAMODB, STEPFUNCTIONS, SSM], ids=lambda service: service.name)
 @pytest.mark.parametrize(
     "environment",
     [
         {"AWS_DEFAULT_REGION": "eu-central-1"},
-        {"AWS_DEFAULT_REGION": "cn-north-1"},
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ENDPOINT_URL_SFN": "http://127.0.0.1:8083"},
         {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000", "AWS_ENDPOINT_URL_SSM": "https://ssm.example"},
@@ -474,6 +556,25 @@ def test_a_service_is_where_the_sdk_finds_it(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert Client(service, PATIENT).url == aws.sdk(service, PATIENT).meta.endpoint_url
+
+
+def partitions() -> list[tuple[str, str]]:
+    """A region of each part of AWS, and what addresses end in there, which CloudFormation calls AWS::URLSuffix."""
+    loaded = botocore.session.get_session().get_component("data_loader").load_data("partitions")
+    return [
+        (next(name for name in each["regions"] if "global" not in name), each["outputs"]["dnsSuffix"])
+        for each in loaded["partitions"]
+    ]
+
+
+@pytest.mark.parametrize(("region", "suffix"), partitions())
+def test_a_service_is_where_the_sdk_finds_it_in_every_part_of_aws(
+    monkeypatch: pytest.MonkeyPatch, region: str, suffix: str
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    monkeypatch.setenv("URL_SUFFIX", suffix)
+    for service in (DYNAMODB, STEPFUNCTIONS, SSM):
+        assert Client(service, PATIENT).url == aws.sdk(service, PATIENT).meta.endpoint_url
 
 
 def test_lambda_says_the_region_by_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -493,7 +594,11 @@ def test_without_a_region_or_credentials_nothing_is_asked(way: Way, monkeypatch:
         way(DYNAMODB, "http://127.0.0.1:1")
 
 
-@pytest.mark.parametrize("said", [reply(200, "<html>"), reply(200, '{"Item": ', length=100)], ids=["no JSON", "half"])
+@pytest.mark.parametrize(
+    "said",
+    [reply(200, "<html>"), reply(200, '{"Item": ', length=100), reply(200, "null")],
+    ids=["no JSON", "half", "no object"],
+)
 def test_a_success_that_cannot_be_read_is_taken_for_a_reply_that_was_lost(ours: Way, said: bytes) -> None:
     """Here the SDK would say that there is no such item."""
     with ScriptedServer(said, Mishap.HANG_UP, FOUND) as server:

@@ -1,6 +1,9 @@
 """A connection that is kept: what goes out over it, and which replies are understood. See test_aws.py for the rest."""
 
+import fcntl
+import resource
 import socket
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -100,7 +103,7 @@ def test_a_reply_that_breaks_off_is_an_error(listener: socket.socket, said: byte
 
 @pytest.mark.parametrize("said", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_known_before_it_ends(listener: socket.socket, said: bytes) -> None:
-    with pytest.raises(ValueError, match=r"no HTTP|invalid literal|less than|too long|too many"):
+    with pytest.raises(ValueError, match=r"no HTTP|no number|less than|too long|too many"):
         hear(listener, said)
 
 
@@ -112,3 +115,36 @@ def test_a_connection_is_idle_until_the_other_side_says_something_or_goes(listen
     ours._socket.recv(1)
     assert not ours.idle
     ours.close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 a castle by the sea",
+        HEAD + b"Content-Length: a castle by the sea\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\na castle by the sea\r\n",
+    ],
+)
+def test_what_was_said_does_not_stand_in_an_error(listener: socket.socket, said: bytes) -> None:
+    """It may be a piece of a body, and a prompt be in it."""
+    with pytest.raises(ValueError, match="no number") as raised:
+        hear(listener, said + b"\r\n")
+    assert "castle" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_connection_is_seen_to_be_idle_however_many_files_are_open(listener: socket.socket) -> None:
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(few, 1200), most))
+    ours = Connection("127.0.0.1", listener.getsockname()[1], None, 1)
+    theirs = listener.accept()[0]
+    try:
+        near, ours._socket = ours._socket, socket.socket(fileno=fcntl.fcntl(ours._socket, fcntl.F_DUPFD, 1100))
+        near.close()
+        assert ours.idle
+        theirs.sendall(b"!")
+        ours._socket.recv(1, socket.MSG_PEEK)
+        assert not ours.idle
+    finally:
+        ours.close()
+        theirs.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))

@@ -422,12 +422,13 @@ def test_a_webhook_that_has_lost_its_delivery_is_delivered_by_another(caller: Ca
     assert f"{task_id}-2" in {one.name for one in caller.darkroom.cloud.executions("Delivery")}
 
 
-def test_an_output_that_comes_inline_is_a_picture_like_any_other(caller: Caller) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", "/replicate/v1/predictions/"), ("POST", "/replicate/v1/")])
+def test_an_output_that_comes_inline_is_a_picture_like_any_other(caller: Caller, method: str, path: str) -> None:
     file = io.BytesIO()
     Image.new("RGB", (64, 48), "navy").save(file, "PNG")
     uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     body = {"id": "inline", "status": "succeeded", "output": uri}
-    caller.fault(match={"method": "GET", "path": "/replicate/v1/predictions/"}, answer={"status": 200, "body": body})
+    caller.fault(match={"method": method, "path": path}, answer={"status": 200, "body": body})
     task = caller.wait(caller.order().json()["id"])
     assert httpx.get(task["output"]).content == file.getvalue()
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import subprocess
 from typing import Any, get_args
 
 import pytest
@@ -150,7 +151,7 @@ def test_an_authorizers_answer_is_kept_for_a_minute_under_the_authorization_head
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_is_given_only_settings_that_its_rooms_read(name: str) -> None:
-    given = set(FUNCTIONS[name]["Environment"]["Variables"]) - {"POWERTOOLS_SERVICE_NAME", "STACK"}
+    given = set(FUNCTIONS[name]["Environment"]["Variables"]) - {"POWERTOOLS_SERVICE_NAME", "STACK", "URL_SUFFIX"}
     names = variables()
     reached = reached_rooms(FUNCTIONS[name]["Handler"].removesuffix(".handler"))
     read = {
@@ -162,6 +163,11 @@ def test_a_function_is_given_only_settings_that_its_rooms_read(name: str) -> Non
         if node.attr in names  # what Lambda itself gives to every function is nobody's setting
     }
     assert given <= read
+
+
+def test_every_function_is_told_what_addresses_of_aws_end_in() -> None:
+    told = [properties["Environment"]["Variables"].get("URL_SUFFIX") for properties in FUNCTIONS.values()]
+    assert told == [{"Ref": "AWS::URLSuffix"}] * len(FUNCTIONS)
 
 
 def test_every_setting_is_given_to_somebody() -> None:
@@ -308,6 +314,16 @@ def test_libraries_can_be_built_for_every_processor() -> None:
     parameters = read(ROOT / "template.yaml")["Parameters"]
     for processor in parameters["Architecture"]["AllowedValues"]:
         assert (ROOT / "layers" / "dependencies" / processor / "Makefile").is_file()
+
+
+@pytest.mark.parametrize("processor", ["arm64", "x86_64"])
+def test_libraries_are_taken_for_whatever_glibc_lambda_understands(processor: str) -> None:
+    rules = ["make", "--dry-run", "--file", f"{processor}/Makefile", "build-DependenciesLayer"]
+    folder = ROOT / "layers" / "dependencies"
+    asked = subprocess.run(rules, cwd=folder, capture_output=True, text=True, check=True).stdout
+    machine = "aarch64" if processor == "arm64" else processor
+    names = {"manylinux2014", *(f"manylinux_2_{glibc}" for glibc in range(17, 35))}
+    assert set(re.findall(r"--platform (\S+)", asked)) == {f"{name}_{machine}" for name in names}
 
 
 def test_nothing_has_a_fixed_physical_name() -> None:

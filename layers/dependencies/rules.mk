@@ -2,8 +2,10 @@
 # bytecode (layers/core/Makefile says why). SAM does not tell make the processor; template.yaml takes the Makefile from the
 # folder of its name, and that sets MACHINE.
 
-#: Lambda's Python 3.13 stands on Amazon Linux 2023, which has glibc 2.34.
-PLATFORMS := $(foreach glibc,2_34 2_28 2_17,--platform manylinux_$(glibc)_$(MACHINE))
+#: Lambda's Python 3.13 stands on Amazon Linux 2023, which has glibc 2.34. pip takes wheels for these very platforms and
+#: no others, older ones included; manylinux2014 is what 2_17 was called before.
+GLIBCS := 34 33 32 31 30 29 28 27 26 25 24 23 22 21 20 19 18 17
+PLATFORMS := $(foreach glibc,$(GLIBCS),--platform manylinux_2_$(glibc)_$(MACHINE)) --platform manylinux2014_$(MACHINE)
 
 build-DependenciesLayer:
 	python3.13 -m pip install --quiet --no-compile --require-hashes --only-binary :all: $(PLATFORMS) \

@@ -31,8 +31,9 @@ HASTY = Patience(connect=1, read=1, attempts=1)
 
 #: What the services that are used here say to somebody who is to come again later.
 _NOT_NOW = {
-    "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "SlowDown",
-    "Throttling", "ThrottlingException", "TooManyRequestsException", "TooManyUpdates",
+    "LimitExceededException", "ProvisionedThroughputExceededException", "ReplicatedWriteConflictException",
+    "RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException",
+    "TooManyUpdates",
 }  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 One call of an AWS service that speaks the JSON protocol: signed, sent, judged, and tried again.
 
 To load AWS's SDK takes longer than all else that a function has to load, and a call by it takes several times as long.
-So this does what the SDK's standard mode does (botocore/retries/standard.py), and raises the same errors; only that it
-keeps no account of how often it has tried again, and takes a success that is no JSON for a reply that was lost.
+So this does what the SDK's standard mode does (botocore/retries/standard.py), and raises the same errors. What differs
+is named in docs/decisions/0011.
 
 The rule: whatever is asked for here may be done more than once, and its reply be the last one's. An error says in
 RetryAttempts how often that may have been.
@@ -11,7 +11,9 @@ RetryAttempts how often that may have been.
 
 import json
 import ssl
+from binascii import crc32
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -39,8 +41,13 @@ _THROTTLED = {
     "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
     "TransactionInProgressException",
 }  # fmt: skip
-_TRANSIENT = {"ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException"}
+_TRANSIENT = {"RequestTimeout", "RequestTimeoutException"}
+#: What only writes can meet, and the writes of DynamoDB's that may say it.
+_CONFLICT, _WRITES = "ReplicatedWriteConflictException", {"BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"}
 _LONGEST_PAUSE_S = 20
+#: For how long a connection may rest, by the clock on the wall: another may stand still while Lambda has frozen the
+#: process, and a connection that is gone by then need not look so.
+_REST_MS = 20_000
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,10 @@ class Client:
         if region is None:
             raise NoRegionError
         self._region = region
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        self.url = settings.aws_endpoint(service.variable) or f"https://{service.host}.{region}.{suffix}"
+        usual = f"https://{service.host}.{region}.{settings.url_suffix()}"
+        self.url = settings.aws_endpoint(service.variable) or usual
         self._address = urlsplit(self.url)
-        self._idle = list[kept.Connection]()
+        self._idle = list[tuple[kept.Connection, int]]()  # each with the moment since when, ms
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         if name.startswith("_"):
@@ -96,22 +103,17 @@ class Client:
     def attempt(self, operation: str, body: bytes, retries: int) -> dict[str, Any]:
         """One attempt, after so many others. Raises ClientError, HTTPClientError, ConnectionError."""
         heard = self._exchange(operation, body)
-        status = heard.status
-        try:
-            document = json.loads(heard.body or b"{}")
-        except ValueError as error:
-            if status < 300:
-                raise HTTPClientError(error=error) from error
-            document = {"message": heard.body.decode(errors="replace")}
+        status, document = heard.status, _document(heard)
         if status < 300:
-            return dict(document)
-        code = document.get("__type", str(status)).split(":")[0].rpartition("#")[2]
+            return document
+        kind = document.get("__type")
+        code = kind.split(":")[0].rpartition("#")[2] if isinstance(kind, str) else str(status)
         request_id = heard.headers.get("x-amzn-requestid", "")
         response: Any = document | {
             "Error": {"Code": code, "Message": document.get("message", document.get("Message", ""))},
             "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": retries, "RequestId": request_id},
         }
-        raise getattr(self.exceptions, code)(response, operation)
+        raise _kind(code)(response, operation)
 
     def _exchange(self, operation: str, body: bytes) -> kept.Heard:
         request = kept.post(self._headers(operation, body), body)
@@ -125,7 +127,7 @@ class Client:
             raise ConnectionClosedError(endpoint_url=self.url, error=error) from error
         finally:
             if again:
-                self._idle.append(connection)
+                self._idle.append((connection, clock.now()))
             else:
                 connection.close()
         return heard
@@ -140,15 +142,20 @@ class Client:
             "x-amz-target": f"{self.service.target}.{operation}",
         }
         who, service = sigv4.Credentials(*credentials), self.service.host
-        return sigv4.signed(headers, body, by=who, region=self._region, service=service, now=clock.now())
+        told = sigv4.signed(headers, body, by=who, region=self._region, service=service, now=clock.now())
+        told["user-agent"] = "darkroom"  # not signed, and nor is a trace: they may be changed on the way
+        if trace := settings.trace():
+            told["x-amzn-trace-id"] = trace
+        return told
 
     def _connected(self) -> kept.Connection:
-        """A connection that was kept, unless the other side has closed it meanwhile, or a new one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.idle:
-                return connection
-            connection.close()
+        """A connection that was kept, unless that was long ago or the other side has closed it, or a new one."""
+        with suppress(IndexError):  # there is none, or another thread has taken the last
+            while True:
+                connection, since = self._idle.pop()
+                if clock.now() - since <= _REST_MS and connection.idle:
+                    return connection
+                connection.close()
         tls = _tls() if self._address.scheme == "https" else None
         port = self._address.port or (443 if tls else 80)
         try:
@@ -168,21 +175,37 @@ def ask(client: Client, operation: str, parameters: dict[str, Any]) -> dict[str,
         try:
             return client.attempt(operation, body, retries)
         except (ClientError, HTTPClientError, ConnectionError) as error:
-            pause = _pause(error, client.service.pause)
+            pause = _pause(error, operation, client.service.pause)
             if pause is None:
                 raise
         clock.sleep(clock.chance() * min(pause * 2**retries, _LONGEST_PAUSE_S))
     return client.attempt(operation, body, last)
 
 
-def _pause(error: Exception, usual: float) -> float | None:
+def _document(heard: kept.Heard) -> dict[str, Any]:
+    """What a reply says. Raises HTTPClientError for one that was damaged, or is a success and no JSON object."""
+    counted = str(crc32(heard.body))
+    if heard.headers.get("x-amz-crc32", counted) != counted:  # DynamoDB says what it has counted itself
+        raise HTTPClientError(error="the reply was damaged on the way")
+    document = None
+    with suppress(ValueError):
+        document = json.loads(heard.body or b"{}")
+    if isinstance(document, dict):
+        return document
+    if heard.status < 300:
+        raise HTTPClientError(error="the reply is no JSON object")
+    return {"message": heard.body.decode(errors="replace")}
+
+
+def _pause(error: Exception, operation: str, usual: float) -> float | None:
     """Seconds that the first pause lasts at most after an error; None if nothing is tried again after it."""
     if not isinstance(error, ClientError):
         return usual
     code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
     if code in _THROTTLED or status == 429:
         return 1
-    return usual if code in _TRANSIENT or status in (500, 502, 503, 504) else None
+    conflict = code == _CONFLICT and operation in _WRITES
+    return usual if conflict or code in _TRANSIENT or status in (500, 502, 503, 504) else None
 
 
 class _Exceptions:

@@ -5,12 +5,12 @@ http.client does the same at three times the price: it sends head and body apart
 What is understood is what a server of HTTP/1.1 may answer a POST with (RFC 9112); all else is an error.
 """
 
+import select
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from select import select
 
 #: Bytes that are read at a time, bytes of the longest line of a head, and lines of the longest head.
 PIECE, LINE_CAP, LINES_CAP = 65_536, 65_536, 100
@@ -55,7 +55,9 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether the other side has said nothing since, not even that it is gone."""
-        return not select([self._socket], [], [], 0)[0]
+        poll = select.poll()  # select() itself knows of no more than 1,024 files
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self) -> None:
         self._socket.close()
@@ -114,7 +116,7 @@ def _heard(reply: _Reply) -> Heard:
     elif headers.get("transfer-encoding", "").lower() == "chunked":
         body = b"".join(_chunks(reply))
     elif "content-length" in headers:
-        body = reply.exactly(int(headers["content-length"]))
+        body = reply.exactly(_number(headers["content-length"]))
     else:
         body, last = reply.rest(), True
     # What comes unasked must not be taken for the next reply.
@@ -125,7 +127,7 @@ def _status(line: str) -> tuple[str, int]:
     version, _, rest = line.partition(" ")
     if not version.startswith("HTTP/1."):
         raise ValueError("this is no HTTP")
-    return version, int(rest[:3])
+    return version, _number(rest[:3])
 
 
 def _headers(reply: _Reply) -> Iterator[tuple[str, str]]:
@@ -138,8 +140,16 @@ def _headers(reply: _Reply) -> Iterator[tuple[str, str]]:
 
 
 def _chunks(reply: _Reply) -> Iterator[bytes]:
-    while size := int(reply.line().partition(";")[0], 16):
+    while size := _number(reply.line().partition(";")[0], 16):
         yield reply.exactly(size)
         reply.line()
     for _ in _headers(reply):  # what may come behind a body
         pass
+
+
+def _number(text: str, base: int = 10) -> int:
+    """Raises a ValueError that does not say of what: it may be a piece of a body, and errors are logged."""
+    try:
+        return int(text, base)
+    except ValueError:
+        raise ValueError("this is no number") from None

@@ -70,6 +70,16 @@ def aws_region() -> str | None:
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
+def url_suffix() -> str:
+    """What the addresses of AWS's services end in: China, the European cloud and those apart have their own."""
+    return os.environ.get("URL_SUFFIX", "amazonaws.com")
+
+
+def trace() -> str | None:
+    """What X-Ray knows this invocation by. Lambda puts another there for each."""
+    return os.environ.get("_X_AMZN_TRACE_ID")
+
+
 def aws_credentials() -> tuple[str, str, str | None] | None:
     """
     An access key's id, its secret, and the token of its session. Lambda puts those of the function's role there, and
