@@ -20,6 +20,8 @@ LONGEST_PAUSE = 5 * 60
 UNHEARD_MS = 15 * 60 * 1000
 #: Seconds of a visit that may pass in waiting for its moment: a Wait state counts whole ones, and the POST took some.
 HOLD_S = 2.0
+#: Milliseconds from when a gateway has accepted a request until what else its reply said is written down, too.
+SETTLED_MS = 500
 
 logger = Logger(child=True)
 
@@ -101,7 +103,7 @@ def _early(task: Task, step: Step) -> float:
         return 0.0
     meant = step.at
     if not step.asked and dialects.queue(dialect_of(task.route or "")):
-        meant = max(meant, task.submitted + int(_first(task, chance=0.0) * 1000))
+        meant = max(meant, task.submitted + max(SETTLED_MS, int(_first(task, chance=0.0) * 1000)))
     return (min(meant, task.deadline) - clock.now()) / 1000
 
 
