@@ -201,7 +201,7 @@ def main() -> None:
     add("--median", type=float, default=MEDIAN, help="seconds that a job runs, as the catalogue has it")
     add("--slower", type=float, default=1.0, help="how many times longer it runs than the catalogue says")
     add("--at-once", type=int, default=60, help="tasks of each client that are under way")
-    add("--ours-at-once", type=int, default=36, help="tasks of Darkroom that are under way, all in all")
+    add("--ours-at-once", type=int, default=20, help="tasks of Darkroom that are under way, all in all")
     add("--warm", type=int, default=120, help="tasks of each protocol from which to learn beforehand")
     add("--replicate-prices", type=_prices, default="0.015,0.05", metavar="S,S…", help="two at least")
     add("--fal-prices", type=_prices, default="0.005,0.05", metavar="S,S…", help="two at least")
