@@ -38,6 +38,9 @@ from darkroom.route import Model
 from darkroom.routing import Way
 from darkroom.task import Status, Task
 
+#: Seconds that a driver leaves to whoever has started it, to post what it is about.
+HEAD_START_S = 2.0
+
 logger = Logger(child=True)
 
 
@@ -143,7 +146,9 @@ def _first_visit(model: Model, ways: tuple[Way, ...]) -> float:
         first = next(posting.payable(ways), ways[0])
     except (ClientError, BotoCoreError):  # which is for the POST to stumble over, when the task is on record
         first = ways[0]
-    return pacing.first(model, first.route, clock.chance()) if dialects.queue(first.route.dialect) else 0.0
+    if not dialects.queue(first.route.dialect):
+        return 0.0
+    return max(HEAD_START_S, pacing.first(model, first.route, clock.chance()))
 
 
 def record(
