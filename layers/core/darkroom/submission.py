@@ -39,7 +39,7 @@ from darkroom.routing import Way
 from darkroom.task import Status, Task
 
 #: Seconds that a driver leaves to whoever has started it, to post what it is about.
-HEAD_START_S = 2.0
+HEAD_START_S = 1.0
 
 logger = Logger(child=True)
 
