@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import certifi
 import httpx
 import pytest
+import trustme
 from moto import mock_aws
 from PIL import Image
 
-from darkroom import aws, catalogue, clock, http, keys, store
+from darkroom import aws, catalogue, clock, http, keys, store, tls
 from darkroom.task import Task
 from local.cloud.template import read, translate
 
@@ -208,6 +210,19 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return hands
 
 
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[trustme.CA]:
+    """The only one whose certificates we and AWS's SDK believe."""
+    authority = trustme.CA()
+    file = tmp_path / "roots.pem"
+    authority.cert_pem.write_to_path(file)
+    monkeypatch.setattr(certifi, "where", lambda: str(file))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(file))
+    tls.context.cache_clear()
+    yield authority
+    tls.context.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def _moto() -> Iterator[None]:
     """Everything that boto3 is asked is answered in this process. Once for all tests: making clients takes long."""
@@ -216,7 +231,7 @@ def _moto() -> Iterator[None]:
         for name, value in {**nobody, "AWS_DEFAULT_REGION": "us-east-1"}.items():
             patch.setenv(name, value)
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
-        patch.setattr(aws, "connect", aws.sdk)  # test_aws.py has what is sent without it
+        patch.setattr(aws, "connect", aws.sdk)  # tests/aws has what is sent without it
         yield
 
 

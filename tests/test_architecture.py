@@ -81,7 +81,8 @@ def test_the_socket_and_boto3_have_one_room_each() -> None:
         "http.py",
         "connection.py",
         "calls.py",
-        "kept.py",
+        "keepalive.py",
+        "tls.py",
     }
     assert {name for name, used in houses.items() if "boto3" in used} == {"aws.py"}
     sdk = {module for file in [*sources(HOUSE), *sources(DOORS)] for module in imports(file) if "botocore" in module}

@@ -5,32 +5,19 @@ import socketserver
 import ssl
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-import certifi
 import pytest
 import trustme
 
-from darkroom import connection, http
+from darkroom import http
 from darkroom.errors import NoReply, NotSent, OutputUnavailable
 from darkroom.wire import Request
 from tests.test_http import HEAD, URL, Conversation, Peer, Serve, Talk, drip, fails, fetch, page, say, send, serve
 
 __all__ = ["serve"]
 MB = 1_000_000
-
-
-@pytest.fixture
-def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[trustme.CA]:
-    """The only one that is trusted."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setattr(certifi, "where", lambda: str(tmp_path / "ca.pem"))
-    connection._tls.cache_clear()
-    yield authority
-    connection._tls.cache_clear()
 
 
 def secured(peer: Peer, certificate: trustme.LeafCert, protocols: tuple[str, ...] = ()) -> None:

@@ -32,7 +32,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from darkroom import clock, kept, settings, sigv4
+from darkroom import clock, keepalive, settings, sigv4, tls
 
 #: Codes after which the SDK asks again: it waits longer after the first.
 _THROTTLED = {
@@ -92,7 +92,7 @@ class Client:
         usual = f"https://{service.host}.{region}.{settings.url_suffix()}"
         self.url = settings.aws_endpoint(service.variable) or usual
         self._address = urlsplit(self.url)
-        self._idle = list[tuple[kept.Connection, int]]()  # each with the moment since when, ms
+        self._idle = list[tuple[keepalive.Connection, int]]()  # each with the moment since when, ms
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         if name.startswith("_"):
@@ -115,8 +115,8 @@ class Client:
         }
         raise _kind(code)(response, operation)
 
-    def _exchange(self, operation: str, body: bytes) -> kept.Heard:
-        request = kept.post(self._headers(operation, body), body)
+    def _exchange(self, operation: str, body: bytes) -> keepalive.Heard:
+        request = keepalive.post(self._headers(operation, body), body)
         connection, again = self._connected(), False
         try:
             heard = connection.exchange(request, self.patience.read)
@@ -148,7 +148,7 @@ class Client:
             told["x-amzn-trace-id"] = trace
         return told
 
-    def _connected(self) -> kept.Connection:
+    def _connected(self) -> keepalive.Connection:
         """A connection that was kept, unless that was long ago or the other side has closed it, or a new one."""
         with suppress(IndexError):  # there is none, or another thread has taken the last
             while True:
@@ -156,10 +156,10 @@ class Client:
                 if clock.now() - since <= _REST_MS and connection.idle:
                     return connection
                 connection.close()
-        tls = _tls() if self._address.scheme == "https" else None
-        port = self._address.port or (443 if tls else 80)
+        context = tls.context() if self._address.scheme == "https" else None
+        port = self._address.port or (443 if context else 80)
         try:
-            return kept.Connection(self._address.hostname or "", port, tls, self.patience.connect)
+            return keepalive.Connection(self._address.hostname or "", port, context, self.patience.connect)
         except TimeoutError as error:
             raise ConnectTimeoutError(endpoint_url=self.url, error=error) from error
         except ssl.SSLError as error:
@@ -182,7 +182,7 @@ def ask(client: Client, operation: str, parameters: dict[str, Any]) -> dict[str,
     return client.attempt(operation, body, last)
 
 
-def _document(heard: kept.Heard) -> dict[str, Any]:
+def _document(heard: keepalive.Heard) -> dict[str, Any]:
     """What a reply says. Raises HTTPClientError for one that was damaged, or is a success and no JSON object."""
     counted = str(crc32(heard.body))
     if heard.headers.get("x-amz-crc32", counted) != counted:  # DynamoDB says what it has counted itself
@@ -218,13 +218,3 @@ class _Exceptions:
 @cache
 def _kind(code: str) -> type[ClientError]:
     return type(code, (ClientError,), {})
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """One for all: to read so many roots takes longer than a call."""
-    if ssl.get_default_verify_paths().cafile:
-        return ssl.create_default_context()
-    import certifi
-
-    return ssl.create_default_context(cafile=certifi.where())

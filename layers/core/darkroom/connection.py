@@ -6,16 +6,13 @@ the steps before it have left. What is HTTP and what is not, h11 says.
 """
 
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
 
-import certifi
 import h11
 import httpx
 
-from darkroom import clock
+from darkroom import clock, tls
 
 #: Bytes that are read at a time, and bytes of the longest head.
 PIECE = 262_144
@@ -60,7 +57,8 @@ class _Connection(httpx.SyncByteStream):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if request.url.scheme == "https":
                 self._socket.settimeout(min(patience, self._left()))
-                self._socket = _tls().wrap_socket(self._socket, server_hostname=request.extensions["sni_hostname"])
+                name = request.extensions["sni_hostname"]
+                self._socket = tls.context().wrap_socket(self._socket, server_hostname=name)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
@@ -125,10 +123,3 @@ def _length(head: h11.Response) -> int | None:
 
 
 _PORTS = {"http": 80, "https": 443}
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -99,7 +99,7 @@ def _early(task: Task, step: Step) -> float:
     Seconds until the moment at which the step was to ask. A driver that has not asked yet was started, or looked in,
     before the gateway accepted the request: so its first question is not before the first one could be from then on.
     """
-    if not step.at or not task.submitted:
+    if task.status is not Status.RUNNING or not task.submitted or not step.at:
         return 0.0
     meant = step.at
     if not step.asked and dialects.queue(dialect_of(task.route or "")):

@@ -47,7 +47,7 @@ from darkroom.task import Status, Task
 from darkroom.wire import Reply, Request
 
 #: Seconds for the paid POST at most, what must be left after it to write down what came of it, and what must be left
-#: before it, or it is not begun: whoever cannot be reached in that time has certainly not been sent anything. The SDK's
+#: before it, or it is not begun: whoever cannot be reached in that time has certainly not been sent anything. The
 #: four tries at writing, if each is answered, take up to 7 s with their pauses: they fit, unless the reply came so late
 #: that it used up all its time.
 POST_S, RESERVE_S, ENOUGH_S = 20.0, 4.0, 20.0

@@ -7,7 +7,8 @@ It all only helps to ask at a better moment, so nothing here ever fails a task.
 
 An item is under its route or gateway behind `2#`; what is under a route alone is of a version that cannot read these. A
 route's item holds `n`, the tasks that were counted, and for each epoch of them a number by bin: `3:17` for the whole
-of a task, `3:17r` for its run, which is what follows when the gateway begins with it. A gateway's item: `refused`.
+of a task, `3:17r` for its run, which is what follows when the gateway begins with it. A gateway's item holds `dearer`,
+and `refused`, when it became so.
 """
 
 import math
@@ -78,9 +79,8 @@ def record(model: Model, route: str, took: float | tuple[float, float], ran: flo
     found over. ran: how many of them the gateway worked on it, if it tells.
     """
     table, now = settings.timings_table(), clock.now()
-    if counted := _counted(table, route, now // SAMPLE_MS):
+    if not _sampled(table, route, now):
         return
-    counted.append(route)
     known = _known(table, route, now // MAX_AGE_MS)
     if isinstance(took, tuple):
         shares = histogram.spread(*took, _weights(table, route, now // MAX_AGE_MS, model.seconds, run=False))
@@ -98,9 +98,8 @@ def record(model: Model, route: str, took: float | tuple[float, float], ran: flo
 def refused(gateway: str) -> None:
     """A gateway does not want to be asked so often."""
     table, now = settings.timings_table(), clock.now()
-    if counted := _counted(table, gateway, now // SAMPLE_MS):
+    if not _sampled(table, gateway, now):
         return
-    counted.append(gateway)
     _dearer.cache_clear()  # others may have made it dearer
     dearer = min(DEAREST, 2 * _dearer(table, gateway, now // MAX_AGE_MS))
     _write(table, gateway, "SET dearer = :dearer, refused = :now", {":dearer": f"{dearer:.3f}", ":now": str(now)})
@@ -137,9 +136,15 @@ def _dearer(table: str, gateway: str, _age: int) -> float:
     return max(1.0, item.get("dearer", 1.0) * math.exp2(-halvings))
 
 
+def _sampled(table: str, key: str, now: int) -> bool:
+    """Whether this is the first for an item in a while, of what this warm function has to count."""
+    counted = _counted(table, key, now // SAMPLE_MS)
+    counted.append(now)
+    return len(counted) == 1
+
+
 @lru_cache(maxsize=256)
-def _counted(_table: str, _route: str, _moment: int) -> list[str]:
-    """What this warm function has counted at a moment."""
+def _counted(_table: str, _key: str, _moment: int) -> list[int]:
     return []
 
 

@@ -1,4 +1,4 @@
-"""A connection that is kept: what goes out over it, and which replies are understood. See test_aws.py for the rest."""
+"""A connection that is kept: what goes out over it, and which replies are understood. See tests/aws for the rest."""
 
 import fcntl
 import resource
@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import pytest
 
-from darkroom import kept
-from darkroom.kept import Connection, Heard
+from darkroom import keepalive
+from darkroom.keepalive import Connection, Heard
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-REQUEST = kept.post({"host": "aws.example", "x-amz-target": "Get"}, b"{}")
+REQUEST = keepalive.post({"host": "aws.example", "x-amz-target": "Get"}, b"{}")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_request_is_its_head_and_its_body() -> None:
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "\u2026"])
 def test_a_header_that_is_none_is_not_written(value: str) -> None:
     with pytest.raises(ValueError, match=r"more than one line|encode"):
-        kept.post({"host": "aws.example", "x-amz-security-token": value}, b"")
+        keepalive.post({"host": "aws.example", "x-amz-security-token": value}, b"")
 
 
 WHOLE = {
