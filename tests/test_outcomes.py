@@ -14,10 +14,10 @@ import httpcore
 import httpx
 import pytest
 
-from darkroom import catalogue, dialects, http, posting, store
+from darkroom import catalogue, dialects, http, store, verdict
 from darkroom.errors import NoReply, Reason
-from darkroom.posting import Verdict
 from darkroom.task import Status, Task
+from darkroom.verdict import Verdict
 from darkroom.wire import Reply, Request
 from tests.conftest import Account, Clock, Context, ScriptedTransport, Wire, call, prediction, step
 from tests.imagen import by_version
@@ -241,7 +241,7 @@ def test_every_status_has_its_outcome(dialect: str, body: bytes) -> None:
     found = {}
     for status in range(100, 1000):
         reply = Reply(status, {}, body)
-        found[status] = posting.verdict(reply, dialects.of(dialect).complaint(reply).reason)
+        found[status] = verdict.of(reply, dialects.of(dialect).complaint(reply).reason)
     assert found == {status: outcome(status) for status in found}
 
 
@@ -308,4 +308,4 @@ def test_a_request_that_has_failed_at_once_was_accepted_and_fails_by_the_usual_w
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_a_relay_that_found_nobody_says_so_with_503_and_with_nothing_else(status: int) -> None:
     found_nobody = Reply(status, {}, b'{"error": {"message": "no channel", "code": "model_not_found"}}')
-    assert posting.verdict(found_nobody, Reason.MODEL_UNAVAILABLE) is Verdict.UNKNOWN
+    assert verdict.of(found_nobody, Reason.MODEL_UNAVAILABLE) is Verdict.UNKNOWN

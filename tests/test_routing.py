@@ -11,10 +11,12 @@ from darkroom.catalogue import catalogue
 from darkroom.errors import InvalidOrder
 from darkroom.inputs import Vocabulary, Word
 from darkroom.route import Gateway, Model, Route
-from darkroom.routing import UNAVAILABLE, Way, asked, turn, ways
+from darkroom.routing import Way, asked, turn, ways
+from darkroom.verdict import Verdict
 
 GATEWAY = Gateway("g", "https://g.example", "Authorization: Bearer {key}", {"replicate": "", "fal": ""})
 NOW = 1_795_176_000_000
+UNAVAILABLE = Verdict.UNAVAILABLE.value
 
 
 def model(*vocabularies: Vocabulary) -> Model:

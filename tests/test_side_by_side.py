@@ -10,7 +10,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from benchmarks.clients import figures, gateways
-from benchmarks.clients.figures import Row
+from benchmarks.clients.figures import Told
 from benchmarks.clients.gateways import INPUTS, KEY, PICTURE, REPLICATE
 from local.simulator.fal import endpoints
 from local.simulator.replicate import models
@@ -57,10 +57,6 @@ def lasted(seen: Json) -> list[float]:
     return [round(job["ended"] - job["began"], 4) for job in seen["jobs"].values()]
 
 
-def row(mean: float, requests: float) -> Row:
-    return Row("somebody", 1, requests, 0.08, mean, mean, mean)
-
-
 def test_all_contestants_have_the_same_jobs_and_who_warms_up_has_others() -> None:
     async def story(http: Client) -> None:
         for name in ("one", "other", "warm", "one", "other", "warm"):
@@ -98,25 +94,36 @@ def test_a_gateway_that_replies_in_the_end_needs_no_question() -> None:
 
 
 def test_a_lag_is_from_the_end_at_the_gateway_until_it_is_known() -> None:
-    jobs = {"a": {"ended": 10.0}, "b": {"ended": 20.0}, "c": {"ended": 30.0}}
-    seen = {"requests": 12, "median_s": 0.08, "jobs": jobs}
-    found = figures.row("somebody", seen, {"a": 10.1, "b": 20.2, "c": 30.6}, {"a": 10.5, "b": 20.5, "c": 32.0}, 4.0)
+    ended = {"c": (3.0, 30.0, 4), "a": (1.0, 10.0, 1), "b": (2.0, 20.0, 4)}
+    jobs = {job: {"began": began, "ended": at, "asked": [at] * times} for job, (began, at, times) in ended.items()}
+    told = figures.tasks("somebody", {"jobs": jobs}, {"a": 10.1, "b": 20.2, "c": 30.6})
+    assert [each.requests for each in told] == [2, 5, 5]
+    assert [each.lag for each in told] == pytest.approx([0.1, 0.2, 0.6])
+    found = figures.row("somebody", told, 0.08)
     assert (found.tasks, found.requests) == (3, 4.0)
-    assert [found.mean, found.p50, found.p99, found.stored] == pytest.approx([0.3, 0.2, 0.592, 1.0])
+    assert [found.mean, found.p50, found.p99] == pytest.approx([0.3, 0.2, 0.592])
 
 
 def test_a_task_that_nobody_knows_of_is_no_result() -> None:
     with pytest.raises(SystemExit, match="knows 0 tasks of 1"):
-        figures.row("somebody", {"requests": 1, "median_s": 0.08, "jobs": {"a": {"ended": 1.0}}}, {})
+        figures.tasks("somebody", {"jobs": {"a": {"began": 0.0, "ended": 1.0, "asked": []}}}, {})
 
 
 def test_a_front_is_read_on_the_line_between_neighbours() -> None:
-    front = [row(1.6, 4.0), row(0.1, 32.0), row(0.4, 8.0)]
+    front = [(1.6, 4.0), (0.1, 32.0), (0.4, 8.0)]
     assert figures.at_lag(front, 0.2) == pytest.approx((16.0, True))
     assert figures.at_lag(front, 0.8) == pytest.approx((4 * math.sqrt(2), True))
 
 
 def test_beyond_its_ends_a_front_flatters_nobody_and_says_so() -> None:
-    front = [row(0.1, 32.0), row(0.4, 8.0), row(1.6, 4.0)]
+    front = [(0.1, 32.0), (0.4, 8.0), (1.6, 4.0)]
     assert figures.at_lag(front, 0.05) == pytest.approx((64.0, False))
     assert figures.at_lag(front, 6.4) == pytest.approx((4.0, False))
+
+
+def test_how_much_of_a_comparison_is_chance_is_told_with_it() -> None:
+    """Requests of theirs are 10, ours 5, each give or take 1: so twice as many, give or take a sixteenth."""
+    theirs = [Told(9 + 2 * (number % 2), 1.0) for number in range(100)]
+    front = [[Told(4 + 2 * (number // 2 % 2), lag) for number in range(100)] for lag in (0.5, 2.0)]
+    assert figures.times(theirs, front) == pytest.approx((2.0, True))
+    assert figures.error(theirs, front) == pytest.approx(2 * math.hypot(0.1, 0.2) / math.sqrt(99), rel=0.02)

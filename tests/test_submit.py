@@ -9,10 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from darkroom import aws, catalogue, http
-from darkroom.errors import Reason
-from darkroom.posting import Verdict, verdict
 from darkroom.task import Status
-from darkroom.wire import Reply
 from tests.conftest import (
     CREATE,
     RECEIVER,
@@ -239,21 +236,6 @@ def test_a_request_that_has_not_passed_the_authorizer_gets_nothing(account: Acco
     del sent["requestContext"]["authorizer"]
     assert call("submit", sent)["statusCode"] == 500
     assert account.tasks() == []
-
-
-REFUSALS = {Reason.RATE_LIMITED, Reason.GATEWAY_AUTH, Reason.GATEWAY_CREDIT}
-
-
-@pytest.mark.parametrize("reason", Reason)
-def test_only_what_is_documented_as_not_accepted_may_be_tried_again(reason: Reason) -> None:
-    found = {status: verdict(Reply(status, {}, b""), reason) for status in range(300, 600)}
-    certain = Verdict.REFUSED if reason in REFUSALS else Verdict.REJECTED
-    if reason is Reason.MODEL_UNAVAILABLE:
-        certain = Verdict.UNAVAILABLE
-    uncertain = {408, 409, 424, 499, *range(500, 600)}
-    assert {status for status in found if found[status] is Verdict.UNKNOWN} == uncertain
-    assert {found[status] for status in {*range(300, 500)} - uncertain} == {certain}
-    assert verdict(Reply(503, {}, b'{"error": {"code": "model_not_found"}}'), reason) is Verdict.REFUSED
 
 
 def test_a_long_complaint_of_a_gateway_still_rejects(account: Account, wire: Wire) -> None:

@@ -27,7 +27,7 @@ import httpx
 
 from benchmarks import report
 from benchmarks.clients import figures, peers
-from benchmarks.clients.figures import Row
+from benchmarks.clients.figures import Row, Told
 from benchmarks.clients.gateways import FAL, FINAL, QUICK, REPLICATE, WARM
 from benchmarks.clients.stack import Contestant, Made, Stack, in_turn
 from local.simulator.jobs import QUEUE_MEDIAN_SECONDS, SPREAD
@@ -59,15 +59,20 @@ def told(address: str, name: str) -> dict[str, Any]:
     return found
 
 
-def rows_of_peers(address: str, tasks: int, pause: float) -> Iterator[Row]:
+def of_peers(address: str, tasks: int, pause: float) -> Iterator[tuple[str, list[Told], Row]]:
+    """By name: their tasks, and what those come to."""
     for name, found in peers.run(address, tasks, pause).items():
-        yield figures.row(name, told(address, name), found["known"], cpu_ms=found["cpu_ms"])
+        seen = told(address, name)
+        own = figures.tasks(name, seen, found["known"])
+        yield name, own, figures.row(name, own, seen["median_s"], cpu_ms=found["cpu_ms"])
 
 
-def row_of_ours(address: str, contestant: Contestant, made: Sequence[Made]) -> Row:
-    own = [each for each in made if each.contestant == contestant.name]
-    known, stored = {each.job: each.answered for each in own}, {each.job: each.completed for each in own}
-    return figures.row(contestant.title, told(address, contestant.name), known, stored)
+def of_ours(address: str, contestant: Contestant, made: Sequence[Made]) -> tuple[list[Told], Row]:
+    seen = told(address, contestant.name)
+    stored = {each.job: each for each in made if each.contestant == contestant.name}
+    own = figures.tasks(contestant.title, seen, {job: each.answered for job, each in stored.items()})
+    late = statistics.fmean(each.completed - seen["jobs"][job]["ended"] for job, each in stored.items())
+    return own, figures.row(contestant.title, own, seen["median_s"], late)
 
 
 def lateness(address: str, made: Sequence[Made]) -> dict[str, float]:
@@ -84,17 +89,17 @@ def lateness(address: str, made: Sequence[Made]) -> dict[str, float]:
     return {"questions": len(late), "mean": statistics.fmean(late), "p99": figures.quantile(late, 0.99)}
 
 
-def compare(rows: Mapping[str, Row], fronts: Mapping[str, Sequence[Row]]) -> Iterator[dict[str, Any]]:
-    """Each client, and what we would have asked to be just as late."""
+def compare(
+    tasks: Mapping[str, Sequence[Told]], fronts: Mapping[str, Sequence[Contestant]]
+) -> Iterator[dict[str, Any]]:
+    """Each client, and how many times fewer requests ours would have been, to be just as late."""
     for peer in peers.PEERS:
-        theirs = rows[peer.name]
-        ours, between = figures.at_lag(fronts[peer.upstream], theirs.mean)
+        theirs, front = tasks[peer.name], [tasks[each.name] for each in fronts[peer.upstream]]
+        times, between = figures.times(theirs, front)
         yield {
             "as_late_as": peer.name,
-            "lag": theirs.mean,
-            "requests": theirs.requests,
-            "ours": ours,
-            "times": theirs.requests / ours,
+            "times": times,
+            "error": figures.error(theirs, front),
             "between": between,
             "must": MUST.get(peer.name),
         }
@@ -116,28 +121,32 @@ def measure(wish: argparse.Namespace) -> dict[str, Any]:
     teachers = {each: Contestant(f"{WARM}-{each.split('.')[1]}", each) for each in ours}
     final = Contestant(f"{FINAL}-reply", REPLICATE, model=QUICK)
     with gateways(wish.seed, median) as address:
-        rows = {each.who: each for each in rows_of_peers(address, wish.tasks, duration / wish.at_once)}
+        tasks, rows = dict[str, list[Told]](), list[Row]()
+        for name, own, row in of_peers(address, wish.tasks, duration / wish.at_once):
+            tasks[name] = own
+            rows.append(row)
         with Stack(address, [*teachers.values(), *measured, final], wish.median) as stack:
             warming = [*in_turn([*teachers.values()], wish.warm, pause)]
             finals = [*in_turn([final], CALM, CALM_PAUSE, after=len(warming) * pause)]
             calm = [*in_turn([*teachers.values()], CALM, CALM_PAUSE, after=finals[-1][0])]
             before = stack.run([*warming, *finals, *calm])
-            for upstream, teacher in teachers.items():
-                stack.hand_over(teacher, ours[upstream])
+            learnt = {upstream: stack.hand_over(teacher, ours[upstream]) for upstream, teacher in teachers.items()}
             made = stack.run(in_turn(measured, wish.tasks, pause))
             load = os.getloadavg()[0]
-        rows |= {each.name: row_of_ours(address, each, made) for each in measured}
-        rows[final.name] = row_of_ours(address, final, before)
+        for each in measured:
+            tasks[each.name], row = of_ours(address, each, made)
+            rows.append(row)
+        rows.append(of_ours(address, final, before)[1])
         machine = {"calm": lateness(address, before[-len(calm) :]), "measured": lateness(address, made), "load": load}
         questions = told(address, final.name)["requests"] - len(finals)
         names = [*(each.name for each in peers.PEERS), *(each.name for each in measured)]
         _same_jobs([told(address, each) for each in names])
-    fronts = {upstream: [rows[each.name] for each in ours[upstream]] for upstream in ours}
     return {
         "wish": vars(wish),
-        "rows": [asdict(each) for each in rows.values()],
-        "compared": list(compare(rows, fronts)),
+        "rows": [asdict(each) for each in rows],
+        "compared": list(compare(tasks, ours)),
         "machine": machine,
+        "learnt": learnt,
         "questions_after_a_final_reply": questions,
     }
 
@@ -172,8 +181,8 @@ def show(found: Mapping[str, Any]) -> str:
     ]
     compared = [
         (
-            *(each["as_late_as"], f"{each['lag']:.3f}", f"{each['requests']:.2f}", f"{each['ours']:.2f}"),
-            *(f"{each['times']:.2f}{'' if each['between'] else ' (beyond the front)'}", each["must"] or ""),
+            *(each["as_late_as"], f"{each['times']:.2f}{'' if each['between'] else ' (beyond the front)'}"),
+            *(f"{each['error']:.2f}", each["must"] or ""),
         )
         for each in found["compared"]
     ]
@@ -185,10 +194,11 @@ def show(found: Mapping[str, Any]) -> str:
     return "\n\n".join(
         (
             report.table(head, rows),
-            report.table(("as late as", "lag, s", "its requests", "ours", "times fewer", "at least"), compared),
+            report.table(("as late as", "times fewer requests", "give or take", "at least"), compared),
             report.table(("the machine", "questions", "late by: mean, ms", "p99, ms"), late),
             f"Load of the machine when it was over: {found['machine']['load']:.1f}. "
-            f"Questions after a reply that is final: {found['questions_after_a_final_reply']}.",
+            f"Questions after a reply that is final: {found['questions_after_a_final_reply']}. "
+            f"Learnt beforehand: {', '.join(f'{tasks} tasks at {who}' for who, tasks in found['learnt'].items())}.",
         )
     )
 
@@ -200,11 +210,11 @@ def main() -> None:
     add("--seed", type=int, default=7)
     add("--median", type=float, default=MEDIAN, help="seconds that a job runs, as the catalogue has it")
     add("--slower", type=float, default=1.0, help="how many times longer it runs than the catalogue says")
-    add("--at-once", type=int, default=60, help="tasks of each client that are under way")
+    add("--at-once", type=int, default=15, help="tasks of each client that are under way")
     add("--ours-at-once", type=int, default=20, help="tasks of Darkroom that are under way, all in all")
-    add("--warm", type=int, default=120, help="tasks of each protocol from which to learn beforehand")
-    add("--replicate-prices", type=_prices, default="0.015,0.05", metavar="S,S…", help="two at least")
-    add("--fal-prices", type=_prices, default="0.005,0.05", metavar="S,S…", help="two at least")
+    add("--warm", type=int, default=240, help="tasks of each protocol from which to learn beforehand")
+    add("--replicate-prices", type=_prices, default="0.02,0.04", metavar="S,S…", help="two at least")
+    add("--fal-prices", type=_prices, default="0.005,0.012,0.05", metavar="S,S…", help="two at least")
     wish = parser.parse_args()
     found = measure(wish)
     report.write("clients", found, seed=wish.seed, times=1, **{each.name: each.version for each in peers.PEERS})
@@ -213,7 +223,10 @@ def main() -> None:
     if line > LONG * LINE or found["machine"]["measured"]["mean"] > LATE:
         raise SystemExit("The machine was too busy: these figures are more of its own than of the contestants.")
     as_asked = wish.median * wish.slower == MEDIAN
-    broken = [each for each in found["compared"] if as_asked and each["must"] and each["times"] < each["must"]]
+    # Below by more than chance has a hand in.
+    broken = [
+        each for each in found["compared"] if as_asked and each["must"] and each["times"] + each["error"] < each["must"]
+    ]
     if broken or found["questions_after_a_final_reply"]:
         raise SystemExit(f"Not as it must be: {broken or 'questions after a final reply'}")
 

@@ -135,14 +135,17 @@ class Stack:
         items = {item["task_id"]["S"]: item for item in self._scan("TasksTable")}
         return [self._made(items[task_id]) for task_id in ids]
 
-    def hand_over(self, teacher: Contestant, pupils: Sequence[Contestant]) -> None:
-        """Let others start with what has been learnt at one gateway."""
+    def hand_over(self, teacher: Contestant, pupils: Sequence[Contestant]) -> int:
+        """Let others start with what has been learnt at one gateway: from how many tasks."""
+        learnt = 0
         dynamodb, table = self.cloud.client("dynamodb"), self.cloud.resources["TimingsTable"]
         for item in self._scan("TimingsTable"):
             for pupil in pupils:
                 route = item["route"]["S"].replace(f"{teacher.name}/", f"{pupil.name}/")
                 if route != item["route"]["S"]:
                     dynamodb.put_item(TableName=table, Item={**item, "route": {"S": route}})
+                    learnt = round(float(item["n"]["N"]))
+        return learnt
 
     def _made(self, item: dict[str, Any]) -> Made:
         if item["status"]["S"] != "succeeded":

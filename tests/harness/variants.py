@@ -31,12 +31,14 @@ from darkroom import (
     routing,
     store,
     submission,
+    verdict,
     webhooks,
 )
 from darkroom.answer import Failed
 from darkroom.conditions import Attr
 from darkroom.errors import NoReply, Reason
 from darkroom.task import Delivery, Status, Task
+from darkroom.verdict import Verdict
 
 Patch = pytest.MonkeyPatch
 #: Those that the harness cannot notice, and why; they have a test of their own.
@@ -67,7 +69,7 @@ def post_before_record(patch: Patch) -> None:
             return recorded, replayed
         claimed = store.claim(recorded, clock.nonce(), way.route.name, 0, recorded.due or 0)
         assert claimed
-        accepted = posting._attempt(claimed, posting.Verdict.ACCEPTED, "")
+        accepted = posting._attempt(claimed, Verdict.ACCEPTED, "")
         return store.keep_ticket(claimed, ticket, accepted) or claimed, False
 
     patch.setattr(submission, "record", post_first)
@@ -87,7 +89,7 @@ def post_again_after_the_lease(patch: Patch) -> None:
     def release(task: Task) -> Any:
         if task.lease is not None and clock.now() < task.lease:
             return wait(task)
-        store.release(task, posting._attempt(task, posting.Verdict.REFUSED, "the lease is over"))
+        store.release(task, posting._attempt(task, Verdict.REFUSED, "the lease is over"))
         return "wait", 1
 
     patch.setattr(inquiry, "_wait_for_the_claim", release)
@@ -96,11 +98,11 @@ def post_again_after_the_lease(patch: Patch) -> None:
 @variant
 def post_again_after_5xx(patch: Patch) -> None:
     """A server error means that nothing was done."""
-    verdict = posting.verdict
+    judge = verdict.of
     patch.setattr(
-        posting,
-        "verdict",
-        lambda reply, reason: posting.Verdict.REFUSED if reply.status >= 500 else verdict(reply, reason),
+        verdict,
+        "of",
+        lambda reply, reason: Verdict.REFUSED if reply.status >= 500 else judge(reply, reason),
     )
 
 

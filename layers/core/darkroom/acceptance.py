@@ -16,9 +16,9 @@ from darkroom import batches, catalogue, clock, driver, filing, inbox, manifests
 from darkroom.answer import Failed
 from darkroom.batches import Batch, Stored
 from darkroom.errors import NotFound, Reason
-from darkroom.posting import Verdict
 from darkroom.route import gateway_of
 from darkroom.task import Status, Task
+from darkroom.verdict import Verdict
 
 VERSION = 1
 #: Milliseconds from the beginning of its batch for which a row waits for the pictures that it refers to.

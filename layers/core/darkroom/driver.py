@@ -31,8 +31,7 @@ Next = Literal["wait", "finalize", "deliver", "done", "leave"]
 class Step:
     """
     wait: whole seconds until the next visit. turn: visits of this driver so far. at: when it is to ask next, ms; 0 for
-    when it comes. asked: when the
-    gateway last said that it was still at it, ms; 0 for never.
+    when it comes. asked: when the gateway last said that it was still at it, ms; 0 for never.
     """
 
     task_id: str

@@ -1,5 +1,7 @@
 """
 One visit of a driver: look at the task, post it or ask about it if that is what it needs, and say when to come again.
+
+To come again costs three transitions of the state machine, which is more than to stay for some seconds (decision 14).
 """
 
 from dataclasses import replace
@@ -18,8 +20,8 @@ from darkroom.task import Status, Task
 LONGEST_PAUSE = 5 * 60
 #: Milliseconds beyond its deadline for which a task waits for a gateway that cannot be asked, or is not believed yet.
 UNHEARD_MS = 15 * 60 * 1000
-#: Seconds of a visit that may pass in waiting for its moment: a Wait state counts whole ones, and the POST took some.
-HOLD_S = 2.0
+#: Milliseconds to the next question, at most, for which a visit goes on; and what must be left of it by then.
+STAY_MS, ROOM_MS = 2_000, 60_000
 #: Milliseconds from when a gateway has accepted a request until what else its reply said is written down, too.
 SETTLED_MS = 500
 
@@ -32,21 +34,33 @@ def visit(task: Task, step: Step, *, until: int) -> tuple[Next, Step]:
 
     until: when this invocation ends, ms.
     """
+    late = clock.now() >= task.deadline and not task.status.terminal
+    if late and step.turn == 0 and not driver.superseded(step, task):
+        task = store.visited(task) or task
+    next_state, after = _look(task, step, until)
+    while next_state == "wait" and task.status is Status.RUNNING and _soon(after.at, until):
+        clock.sleep((after.at - clock.now()) / 1000)
+        task = store.read(task.task_id)
+        next_state, after = _look(task, replace(after, turn=step.turn), until)
+    return next_state, after
+
+
+def _soon(moment: int, until: int) -> bool:
+    return clock.now() < moment <= min(clock.now() + STAY_MS, until - ROOM_MS)
+
+
+def _look(task: Task, step: Step, until: int) -> tuple[Next, Step]:
+    """What there is to do for a task now, done; what next."""
     if driver.superseded(step, task):
         return "leave", step.after(0)
-    if step.turn == 0 and clock.now() >= task.deadline and not task.status.terminal:
-        task = store.visited(task) or task
     asked, early = step.asked, _early(task, step)
     match task.status:
         case Status.ACCEPTED:
             next_state, wait = _try_to_post(task, step, until)
         case Status.SUBMITTING:
             next_state, wait = _wait_for_the_claim(task)
-        case Status.RUNNING if early > HOLD_S:
-            next_state, wait = "wait", early
         case Status.RUNNING if early > 0:
-            clock.sleep(early)
-            return visit(store.read(task.task_id), replace(step, at=0), until=until)
+            next_state, wait = "wait", early
         case Status.RUNNING:
             next_state, wait, asked = _ask(task, asked)
         case Status.COLLECTING if step.turn > 0 and task.ticket and not task.failure:

@@ -15,7 +15,6 @@ over its driver ends it as `submission_unknown`. It is never repeated.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from enum import Enum
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -25,7 +24,6 @@ from darkroom import (
     asking,
     catalogue,
     clock,
-    complaints,
     dialects,
     driver,
     gallery,
@@ -37,6 +35,7 @@ from darkroom import (
     routing,
     store,
     turnstile,
+    verdict,
 )
 from darkroom.answer import Failed, Finished
 from darkroom.errors import ForbiddenAddress, InvalidOrder, NoReply, NotSent, Reason, UnknownModel
@@ -44,6 +43,7 @@ from darkroom.metrics import Fact
 from darkroom.route import dialect_of
 from darkroom.routing import Way
 from darkroom.task import Status, Task
+from darkroom.verdict import Verdict
 from darkroom.wire import Reply, Request
 
 #: Seconds for the paid POST at most, what must be left after it to write down what came of it, and what must be left
@@ -65,17 +65,6 @@ LEASE_MARGIN_MS = 30_000
 NO_KEY = "no gateway that could do this has a key here; the operator can put one"
 
 logger = Logger(child=True)
-
-
-class Verdict(Enum):
-    """What is known of a POST. Anything that is not listed under another is UNKNOWN."""
-
-    ACCEPTED = "accepted"  # there is a ticket
-    REJECTED = "rejected"  # no, and asking elsewhere would not help
-    UNAVAILABLE = routing.UNAVAILABLE  # not here: certainly not accepted, and never will be
-    REFUSED = "refused"  # not now: certainly not accepted
-    NOT_SENT = "not_sent"  # it never got there
-    UNKNOWN = "unknown"  # it may have been accepted
 
 
 def post(task: Task, *, until: int, examined: tuple[Way, ...] = ()) -> Task:
@@ -148,28 +137,6 @@ def recover(task: Task) -> Task | None:
     if gallery.staged_reply(ticket) is None:
         return None
     return store.keep_ticket(task, ticket, _attempt(task, Verdict.ACCEPTED, "found in staging"))
-
-
-def verdict(reply: Reply, reason: Reason) -> Verdict:
-    """
-    What a reply to the paid POST says that is not 2xx, by its status and the reason for it.
-
-    A relay's 503 with `model_not_found` says that it found nobody to hand the request on to.
-    """
-    status = complaints.status(reply)
-    match status, reason:
-        case 408 | 409 | 424 | 499, _:
-            return Verdict.UNKNOWN
-        case 503, _ if "model_not_found" in complaints.codes(reply):
-            return Verdict.REFUSED
-        case _ if not 300 <= status < 500:
-            return Verdict.UNKNOWN
-        case _, Reason.RATE_LIMITED | Reason.GATEWAY_AUTH | Reason.GATEWAY_CREDIT:
-            return Verdict.REFUSED
-        case _, Reason.MODEL_UNAVAILABLE:
-            return Verdict.UNAVAILABLE
-        case _:
-            return Verdict.REJECTED
 
 
 def _time_for(way: Way, until: int) -> bool:
@@ -254,7 +221,7 @@ def _final(kept: Task, reply: Reply) -> Task | None:
 
 def _refused(claimed: Task, way: Way, reply: Reply) -> Task:
     complaint = dialects.of(way.route.dialect).complaint(reply)
-    found = verdict(reply, complaint.reason)
+    found = verdict.of(reply, complaint.reason)
     attempt = _attempt(claimed, found, complaint.message, way, reply) | {"code": complaint.reason.code}
     match found:
         case Verdict.UNKNOWN:
@@ -296,7 +263,7 @@ def _cut(detail: str) -> str:
 
 
 def _attempt(
-    claimed: Task, verdict: Verdict, detail: str, way: Way | None = None, reply: Reply | None = None
+    claimed: Task, outcome: Verdict, detail: str, way: Way | None = None, reply: Reply | None = None
 ) -> dict[str, Any]:
     """
     What became of a POST, for the task's record and its caller.
@@ -304,7 +271,7 @@ def _attempt(
     price: US dollars for an image there. retry_after: what the gateway asked for, s.
     """
     now = clock.now()
-    attempt: dict[str, Any] = {"route": claimed.route, "outcome": verdict.value, "detail": _cut(detail), "at": now}
+    attempt: dict[str, Any] = {"route": claimed.route, "outcome": outcome.value, "detail": _cut(detail), "at": now}
     if way and way.route.price is not None:
         attempt["price"] = str(way.route.price)
     if reply is not None:

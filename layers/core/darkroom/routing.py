@@ -13,9 +13,7 @@ from darkroom import inputs, schedule
 from darkroom.errors import InvalidOrder
 from darkroom.inputs import Unsayable
 from darkroom.route import Model, Route
-
-#: What an attempt's outcome is called when its route does not have the model.
-UNAVAILABLE = "unavailable"
+from darkroom.verdict import Verdict
 
 _NO_ROUTE = "no route of this model does all that is asked"
 
@@ -80,7 +78,7 @@ def turn(
     untried = [way for way in ways if way.route.name not in last]
     if untried:
         return untried[0], 0
-    willing = [way for way in ways if last[way.route.name]["outcome"] != UNAVAILABLE]
+    willing = [way for way in ways if last[way.route.name]["outcome"] != Verdict.UNAVAILABLE.value]
     if not willing:
         return None, None
     made = [attempt for attempt in attempts if attempt["route"] in {way.route.name for way in ways}]
