@@ -23,6 +23,7 @@ from moto import mock_aws
 from PIL import Image
 
 from darkroom import aws, catalogue, clock, http, keys, store, tls
+from darkroom.connection import Place
 from darkroom.task import Task
 from local.cloud.template import read, translate
 
@@ -191,8 +192,8 @@ class ScriptedTransport(http.Public):
         answer = self._wire.answer(request)
         return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
 
-    def pin(self, url: httpx.URL, _: float) -> httpx.URL:
-        return url
+    def pin(self, url: httpx.URL, _: float) -> Place:
+        return Place(url.host, 443, url.host)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from darkroom import http
+from darkroom.connection import Place
 from darkroom.errors import DarkroomError, NoReply, NotSent, OutputUnavailable
 from darkroom.wire import Request
 from tests.conftest import Wire
@@ -61,10 +62,10 @@ class Here(http.Public):
         super().__init__()
         self._port, self._scheme = port, scheme
 
-    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
+    def pin(self, url: httpx.URL, patience: float) -> Place:
         if (url.scheme, url.host) != ("https", "peer.example"):
             return super().pin(url, patience)
-        return url.copy_with(scheme=self._scheme, host="127.0.0.1", port=self._port)
+        return Place("127.0.0.1", self._port, url.host if self._scheme == "https" else None)
 
 
 Serve = Callable[..., Peer]

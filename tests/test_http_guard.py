@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from darkroom import catalogue, connection, http
+from darkroom.connection import Place
 from darkroom.errors import ForbiddenAddress, NotSent, OutputUnavailable
 from darkroom.task import Task
 from darkroom.wire import Request
@@ -73,9 +74,11 @@ class Reached:
 
     reply: Callable[[], httpx.Response]
     requests: list[httpx.Request] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
 
-    def __call__(self, request: httpx.Request, _: float) -> httpx.Response:
+    def __call__(self, request: httpx.Request, place: Place, _: float) -> httpx.Response:
         self.requests.append(request)
+        self.places.append(place)
         return self.reply()
 
 
@@ -136,7 +139,8 @@ def test_an_output_that_moves_to_a_forbidden_address_is_not_followed(
 ) -> None:
     reached.reply = lambda: httpx.Response(302, headers={b"location": url.encode()})
     fails(OutputUnavailable, lambda: http.fetch("https://files.example/a", io.BytesIO().write, deadline=1, cap=1))
-    assert {(one.url.host, one.headers["host"]) for one in reached.requests} == {(PUBLIC, "files.example")}
+    assert {one.headers["host"] for one in reached.requests} == {"files.example"}
+    assert set(reached.places) == {Place(PUBLIC, 443, "files.example")}
     assert len(reached.requests) == (1 + http.REDIRECTS if url in AT_THE_SAME_HOST else 1)
 
 
@@ -186,7 +190,7 @@ NAMES = [
 def test_a_full_name_is_looked_up_as_it_is_written(dns: dict[str, list[str]], reached: Reached, name: str) -> None:
     http.examine(f"https://{name}/")
     assert http.send(Request("POST", f"https://{name}:8443/"), deadline=1).status == 200
-    assert [(one.url.host, one.extensions["sni_hostname"]) for one in reached.requests] == [(PUBLIC, name)]
+    assert reached.places == [Place(PUBLIC, 8443, name)]
 
 
 def test_a_name_in_unicode_is_looked_up_and_certified_in_one_reading(
@@ -195,8 +199,8 @@ def test_a_name_in_unicode_is_looked_up_and_certified_in_one_reading(
     dns |= {"xn--fa-hia.example": ["8.8.8.8"], "fa\u00df.example": ["1.1.1.1"]}
     for host in ("fa\u00df.example", "xn--fa-hia.example"):
         assert http.send(Request("POST", f"https://{host}/"), deadline=1).status == 200
-    found = {(one.url.host, one.extensions["sni_hostname"], one.headers["host"]) for one in reached.requests}
-    assert found == {("8.8.8.8", "xn--fa-hia.example", "xn--fa-hia.example")}
+    assert {one.headers["host"] for one in reached.requests} == {"xn--fa-hia.example"}
+    assert set(reached.places) == {Place("8.8.8.8", 443, "xn--fa-hia.example")}
 
 
 def test_a_name_that_nobody_knows_was_sent_nothing_and_may_be_known_later(
@@ -229,5 +233,5 @@ def test_one_lookup_is_pinned_and_the_certificate_must_be_that_of_the_name(
     monkeypatch.setattr(socket, "getaddrinfo", rebind)
     assert send().status == 200
     (request,) = reached.requests
-    assert (lookups, request.url.host) == (["peer.example"], PUBLIC)
-    assert (request.headers["host"], request.extensions["sni_hostname"]) == ("peer.example", "peer.example")
+    assert (lookups, request.headers["host"]) == (["peer.example"], "peer.example")
+    assert reached.places == [Place(PUBLIC, 443, "peer.example")]

@@ -103,7 +103,7 @@ def test_a_reply_that_breaks_off_is_an_error(listener: socket.socket, said: byte
 
 @pytest.mark.parametrize("said", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_known_before_it_ends(listener: socket.socket, said: bytes) -> None:
-    with pytest.raises(ValueError, match=r"no HTTP|no number|less than|too long|too many"):
+    with pytest.raises(ValueError, match=r"no HTTP|no number|less than|too long"):
         hear(listener, said)
 
 
@@ -120,7 +120,7 @@ def test_a_connection_is_idle_until_the_other_side_says_something_or_goes(listen
 @pytest.mark.parametrize(
     "said",
     [
-        b"HTTP/1.1 a castle by the sea",
+        b"HTTP/1.1 a castle by the sea\r\n",
         HEAD + b"Content-Length: a castle by the sea\r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\na castle by the sea\r\n",
     ],

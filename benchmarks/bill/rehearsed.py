@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from benchmarks.bill.meter import Meter, Units
-from darkroom import tenants
+from darkroom import inquiry, tenants
 from local.cloud.machines.execution import Execution
 from local.simulator import pictures
 from tests.conftest import event
@@ -118,6 +118,8 @@ class Rehearsal(World):
         with self.meter.installed(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(pictures, "draw", _drawn)
             patch.setenv("POWERTOOLS_SERVICE_NAME", "darkroom")
+            if self._textbook:
+                patch.setattr(inquiry, "STAY_MS", 0)
             self.run(whole)
         if self.failures:
             raise SystemExit("\n".join(self.failures))
@@ -198,9 +200,9 @@ class Rehearsal(World):
         def slowly(*names: Any, **more: Any) -> Any:
             return create(*names, **{**more, "median_seconds": median})
 
-        def aside(request: Any) -> Any:
+        def aside(request: Any, place: Any) -> Any:
             with self.meter.aside():
-                return exchange(request)
+                return exchange(request, place)
 
         self.simulator.jobs.create = slowly  # type: ignore[method-assign]
         self.network.exchange = aside  # type: ignore[method-assign]

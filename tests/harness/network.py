@@ -18,6 +18,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from darkroom import clock, http
+from darkroom.connection import Place
 from local.simulator import files
 from local.simulator.exchange import Lost, Reply
 from local.simulator.simulator import Call, Simulator
@@ -104,8 +105,10 @@ class Network:
         if seconds >= left:
             raise httpx.ReadTimeout("scripted")
 
-    def exchange(self, request: httpx.Request) -> httpx.Response:
-        invocation, host = _invocation(), str(request.extensions["sni_hostname"])
+    def exchange(self, request: httpx.Request, place: Place) -> httpx.Response:
+        invocation, host = _invocation(), str(place.name)
+        if place.address != PUBLIC:
+            self.trespasses.append(f"a connection to {place.address}")
         self._inspect(request, host)
         role = _role(request, host)
         fate = self.watched.reach(invocation, f"http.{role}")
@@ -129,8 +132,6 @@ class Network:
                 self.posts.append(Post(number, invocation, certain))
 
     def _inspect(self, request: httpx.Request, host: str) -> None:
-        if request.url.host != PUBLIC:
-            self.trespasses.append(f"a connection to {request.url.host}")
         sent = " ".join(request.headers.values())
         for key, owner in self.key_hosts.items():
             if key in sent and owner != host:
@@ -210,8 +211,8 @@ class _Guarded(http.Public):
         looked_at = _invocation().function == "submit"
         return [METADATA if name == REBOUND and not looked_at else PUBLIC]
 
-    def reach(self, request: httpx.Request, _: float) -> httpx.Response:
-        return self._network.exchange(request)
+    def reach(self, request: httpx.Request, place: Place, _: float) -> httpx.Response:
+        return self._network.exchange(request, place)
 
 
 def _invocation() -> Invocation:

@@ -15,7 +15,7 @@ from binascii import crc32
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -133,20 +133,24 @@ class Client:
         return heard
 
     def _headers(self, operation: str, body: bytes) -> dict[str, str]:
-        credentials = settings.aws_credentials()
-        if credentials is None:
-            raise NoCredentialsError
         headers = {
             "host": self._address.netloc,
             "content-type": f"application/x-amz-json-{self.service.version}",
             "x-amz-target": f"{self.service.target}.{operation}",
         }
-        who, service = sigv4.Credentials(*credentials), self.service.host
-        told = sigv4.signed(headers, body, by=who, region=self._region, service=service, now=clock.now())
+        service = self.service.host
+        told = sigv4.signed(headers, body, by=self._who, region=self._region, service=service, now=clock.now())
         told["user-agent"] = "darkroom"  # not signed, and nor is a trace: they may be changed on the way
         if trace := settings.trace():
             told["x-amzn-trace-id"] = trace
         return told
+
+    @cached_property
+    def _who(self) -> sigv4.Credentials:
+        credentials = settings.aws_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        return sigv4.Credentials(*credentials)
 
     def _connected(self) -> keepalive.Connection:
         """A connection that was kept, unless that was long ago or the other side has closed it, or a new one."""

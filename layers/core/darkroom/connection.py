@@ -8,6 +8,7 @@ the steps before it have left. What is HTTP and what is not, h11 says.
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 import h11
 import httpx
@@ -19,12 +20,20 @@ PIECE = 262_144
 HEAD_CAP = 100_000
 
 
-def exchange(request: httpx.Request, until: float) -> httpx.Response:
-    """
-    One request to the address in its URL, and the head of the response. Who closes the response closes the connection.
+class Place(NamedTuple):
+    """Where to connect to. name: whom the certificate must be for; None where there is no TLS."""
 
-    Its extensions say whom the certificate must be for (`sni_hostname`), and for how many seconds it may take to
-    connect, and again to greet (`timeout`). until: when all is over, by clock.elapsed().
+    address: str
+    port: int
+    name: str | None
+
+
+def exchange(request: httpx.Request, place: Place, until: float) -> httpx.Response:
+    """
+    One request to a place, and the head of the response. Who closes the response closes the connection.
+
+    Its extension `timeout` says for how many seconds it may take to connect, and again to greet. until: when all is
+    over, by clock.elapsed().
     Raises httpx.LocalProtocolError, ConnectError and ConnectTimeout before anything was sent. After that, and while the
     body is read, an OSError (a TimeoutError when time is up) or a h11.RemoteProtocolError.
     """
@@ -34,7 +43,7 @@ def exchange(request: httpx.Request, until: float) -> httpx.Response:
         said = b"".join(talk.send(event) or b"" for event in (head, h11.Data(request.read()), h11.EndOfMessage()))
     except h11.LocalProtocolError as error:
         raise httpx.LocalProtocolError("this is no HTTP") from error
-    connection = _Connection(request, talk, until)
+    connection = _Connection(place, talk, request.extensions["timeout"]["connect"], until)
     try:
         connection.say(said)
         heard = connection.hear()
@@ -47,18 +56,16 @@ def exchange(request: httpx.Request, until: float) -> httpx.Response:
 class _Connection(httpx.SyncByteStream):
     """What is iterated over is the body of the response."""
 
-    def __init__(self, request: httpx.Request, talk: h11.Connection, until: float) -> None:
+    def __init__(self, place: Place, talk: h11.Connection, patience: float, until: float) -> None:
         self._talk, self._until = talk, until
-        host, patience = request.url.host, request.extensions["timeout"]["connect"]
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._socket = socket.socket(socket.AF_INET6 if ":" in place.address else socket.AF_INET)
         try:
             self._socket.settimeout(min(patience, self._left()))
-            self._socket.connect((host, request.url.port or _PORTS[request.url.scheme]))
+            self._socket.connect((place.address, place.port))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if request.url.scheme == "https":
+            if place.name:
                 self._socket.settimeout(min(patience, self._left()))
-                name = request.extensions["sni_hostname"]
-                self._socket = tls.context().wrap_socket(self._socket, server_hostname=name)
+                self._socket = tls.context().wrap_socket(self._socket, server_hostname=place.name)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError):
@@ -120,6 +127,3 @@ def _length(head: h11.Response) -> int | None:
     if head.status_code in (204, 304) or b"transfer-encoding" in told or b"content-length" not in told:
         return None
     return int(told[b"content-length"])
-
-
-_PORTS = {"http": 80, "https": 443}

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from darkroom import addresses, clock, connection
+from darkroom.connection import Place
 from darkroom.errors import ForbiddenAddress, NoReply, NotSent, OutputUnavailable
 from darkroom.unpacking import Unpacker
 from darkroom.wire import Reply, Request
@@ -113,19 +114,19 @@ class Public(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """
-        Within `read` seconds, as the request's timeouts say; `connect` of them to look up, to connect, to greet. The
-        request's URL is then the pinned one; its header Host has been written from the other.
+        Within `read` seconds, as the request's timeouts say; `connect` of them to look up, to connect, to greet.
         """
         timeout = request.extensions["timeout"]
         until = clock.elapsed() + timeout["read"]
-        # The certificate is held against the name, not against the address that the name has led to.
-        request.extensions = {**request.extensions, "sni_hostname": _ascii(request.url)}
-        request.url = self.pin(request.url, timeout["connect"])
-        return self.reach(request, until)
+        return self.reach(request, self.pin(request.url, timeout["connect"]), until)
 
-    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
-        """`url` with an address in place of its host's name. patience: seconds for a lookup. Raises as `address`."""
-        return url.copy_with(host=self.address(url, patience))
+    def pin(self, url: httpx.URL, patience: float) -> Place:
+        """
+        Where a URL leads. The certificate is held against the name, not against the address that the name has led to.
+
+        patience: seconds for a lookup. Raises as `address`.
+        """
+        return Place(self.address(url, patience), url.port or 443, _ascii(url))
 
     def address(self, url: httpx.URL, patience: float) -> str:
         """
@@ -163,9 +164,9 @@ class Public(httpx.BaseTransport):
             raise NotSent(f"the name {name} cannot be resolved") from error
         return [str(entry[4][0]) for entry in found]
 
-    def reach(self, request: httpx.Request, until: float) -> httpx.Response:
+    def reach(self, request: httpx.Request, place: Place, until: float) -> httpx.Response:
         """The way on for what has passed the guard; `until` as connection.exchange has it."""
-        return connection.exchange(request, until)
+        return connection.exchange(request, place, until)
 
 
 #: How connections are made. Nothing in the environment changes it; the local cloud's own processes do.

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-#: Bytes that are read at a time, bytes of the longest line of a head, and lines of the longest head.
-PIECE, LINE_CAP, LINES_CAP = 65_536, 65_536, 100
+#: Bytes that are read at a time, and bytes of the longest head, or of a line between chunks.
+PIECE, HEAD_CAP = 65_536, 32_768
+
+CRLF = b"\r\n"
 
 
 def post(headers: Mapping[str, str], body: bytes) -> bytes:
@@ -74,12 +76,13 @@ class _Reply:
         """Whether all that came is read."""
         return not self._held
 
-    def line(self) -> str:
-        while (end := self._held.find(b"\n")) < 0:
-            if len(self._held) > LINE_CAP:
-                raise ValueError("a line that is too long")
+    def until(self, end: bytes) -> str:
+        """All up to this end, which is read, too, and left out."""
+        while (length := self._held.find(end)) < 0:
+            if len(self._held) > HEAD_CAP:
+                raise ValueError("a head or a line that is too long")
             self._more()
-        return self._taken(end + 1).decode("latin-1").rstrip("\r\n")
+        return self._taken(length + len(end))[:length].decode("latin-1")
 
     def exactly(self, length: int) -> bytes:
         if length < 0:
@@ -108,8 +111,9 @@ class _Reply:
 def _heard(reply: _Reply) -> Heard:
     status = 100
     while status < 200:  # what comes before the reply itself
-        version, status = _status(reply.line())
-        headers = dict(_headers(reply))
+        first, *lines = reply.until(b"\r\n\r\n").split("\r\n")
+        version, status = _status(first)
+    headers = dict(map(_header, lines))
     last = version != "HTTP/1.1" or "close" in headers.get("connection", "").lower()
     if status in (204, 304):
         body = b""
@@ -130,20 +134,16 @@ def _status(line: str) -> tuple[str, int]:
     return version, _number(rest[:3])
 
 
-def _headers(reply: _Reply) -> Iterator[tuple[str, str]]:
-    for _ in range(LINES_CAP):
-        if not (line := reply.line()):
-            return
-        name, _, value = line.partition(":")
-        yield name.lower(), value.strip()
-    raise ValueError("a head of too many lines")
+def _header(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.lower(), value.strip()
 
 
 def _chunks(reply: _Reply) -> Iterator[bytes]:
-    while size := _number(reply.line().partition(";")[0], 16):
+    while size := _number(reply.until(CRLF).partition(";")[0], 16):
         yield reply.exactly(size)
-        reply.line()
-    for _ in _headers(reply):  # what may come behind a body
+        reply.until(CRLF)
+    while reply.until(CRLF):  # what may come behind a body
         pass
 
 

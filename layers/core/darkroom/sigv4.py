@@ -32,7 +32,7 @@ def signed(
 
     service: as signatures call it (`states`). now: ms.
     """
-    date = f"{datetime.fromtimestamp(now / 1000, UTC):%Y%m%dT%H%M%SZ}"
+    date = _date(now // 1000)
     told = {**headers, "x-amz-date": date}
     if by.token:
         told["x-amz-security-token"] = by.token
@@ -46,6 +46,11 @@ def signed(
         f"{ALGORITHM} Credential={by.key_id}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
     )
     return told
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}"
 
 
 @lru_cache(maxsize=16)

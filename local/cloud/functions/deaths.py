@@ -35,6 +35,7 @@ import boto3
 import httpx
 
 from darkroom import calls, clock, http, store
+from darkroom.connection import Place
 from darkroom.task import Task
 from local.cloud.functions.loopback import OURS
 
@@ -159,7 +160,7 @@ class Watched(http.Public):
         self._tell(f"{effect}.after")
         return response
 
-    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
+    def pin(self, url: httpx.URL, patience: float) -> Place:
         return self._socket.pin(url, patience)
 
 

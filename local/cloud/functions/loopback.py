@@ -10,7 +10,9 @@ import time
 import httpx
 
 import darkroom.http
+from darkroom.connection import Place
 
+PORTS = {"http": 80, "https": 443}
 OURS = {"127.0.0.1", "localhost", "::1"}
 SOMEWHERE_PUBLIC = "8.8.8.8"
 NETWORK = "x-simulator-network"
@@ -21,7 +23,8 @@ class Loopback(darkroom.http.Public):
     """Refuses what production refuses, except that a name counts as public without being looked up."""
 
     def __init__(self, simulator_url: str) -> None:
-        self.simulator = httpx.URL(simulator_url)
+        url = httpx.URL(simulator_url)
+        self._simulator = Place(url.host, url.port or 80, None)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = super().handle_request(request)
@@ -33,11 +36,11 @@ class Loopback(darkroom.http.Public):
             raise httpx.ConnectTimeout("nobody answers", request=request)
         raise httpx.ConnectError(f"the host is {how}", request=request)
 
-    def pin(self, url: httpx.URL, patience: float) -> httpx.URL:
+    def pin(self, url: httpx.URL, patience: float) -> Place:
         if url.host in OURS:
-            return url
+            return Place(url.host, url.port or PORTS[url.scheme], url.host if url.scheme == "https" else None)
         self.address(url, patience)
-        return url.copy_with(scheme=self.simulator.scheme, host=self.simulator.host, port=self.simulator.port)
+        return self._simulator
 
     def look_up(self, _: str, __: float) -> list[str]:
         return [SOMEWHERE_PUBLIC]
