@@ -13,7 +13,6 @@ the front of requests over lag that the prices give.
 
 import argparse
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from benchmarks import report
 from benchmarks.clients import figures, peers
 from benchmarks.clients.figures import Row, Told
 from benchmarks.clients.gateways import FAL, FINAL, QUICK, REPLICATE, WARM
+from benchmarks.clients.pulse import Pulse
 from benchmarks.clients.stack import Contestant, Made, Stack, in_turn
 from local.simulator.jobs import QUEUE_MEDIAN_SECONDS, SPREAD
 
@@ -37,10 +37,10 @@ ROOT = Path(__file__).parents[2]
 LINE = 0.08
 #: How many times fewer requests it must be at the lag of a client, where the median is what the numbers were set for.
 MUST, MEDIAN = {"replicate": 1.7, "fal-client": 3.0}, 8.0
-#: How late, s, a machine may ask on average, and how many times longer its line may be, for figures to mean much.
+#: How late, s, a machine may be on average, and how many times longer its line may be, for figures to mean much.
 LATE, LONG = 0.1, 1.25
-#: Tasks of a kind, and seconds between two of them, while there is little else to do.
-CALM, CALM_PAUSE = 8, 0.5
+#: Tasks whose replies are final, and seconds between two of them.
+FINALS, FINALS_PAUSE = 8, 0.5
 
 
 @contextmanager
@@ -73,20 +73,6 @@ def of_ours(address: str, contestant: Contestant, made: Sequence[Made]) -> tuple
     own = figures.tasks(contestant.title, seen, {job: each.answered for job, each in stored.items()})
     late = statistics.fmean(each.completed - seen["jobs"][job]["ended"] for job, each in stored.items())
     return own, figures.row(contestant.title, own, seen["median_s"], late)
-
-
-def lateness(address: str, made: Sequence[Made]) -> dict[str, float]:
-    """By how much the machine has asked again later than the schedule wanted it to, s."""
-    jobs = {
-        job: seen for name in {each.contestant for each in made} for job, seen in told(address, name)["jobs"].items()
-    }
-    late = sorted(
-        asked - LINE / 2 - planned
-        for each in made
-        if len(jobs[each.job]["asked"]) == 1 + len(each.planned)
-        for asked, planned in zip(jobs[each.job]["asked"][1:], each.planned, strict=True)
-    )
-    return {"questions": len(late), "mean": statistics.fmean(late), "p99": figures.quantile(late, 0.99)}
 
 
 def compare(
@@ -127,17 +113,15 @@ def measure(wish: argparse.Namespace) -> dict[str, Any]:
             rows.append(row)
         with Stack(address, [*teachers.values(), *measured, final], wish.median) as stack:
             warming = [*in_turn([*teachers.values()], wish.warm, pause)]
-            finals = [*in_turn([final], CALM, CALM_PAUSE, after=len(warming) * pause)]
-            calm = [*in_turn([*teachers.values()], CALM, CALM_PAUSE, after=finals[-1][0])]
-            before = stack.run([*warming, *finals, *calm])
+            finals = [*in_turn([final], FINALS, FINALS_PAUSE, after=len(warming) * pause)]
+            before = stack.run([*warming, *finals])
             learnt = {upstream: stack.hand_over(teacher, ours[upstream]) for upstream, teacher in teachers.items()}
-            made = stack.run(in_turn(measured, wish.tasks, pause))
-            load = os.getloadavg()[0]
+            with Pulse() as pulse:
+                made = stack.run(in_turn(measured, wish.tasks, pause))
         for each in measured:
             tasks[each.name], row = of_ours(address, each, made)
             rows.append(row)
         rows.append(of_ours(address, final, before)[1])
-        machine = {"calm": lateness(address, before[-len(calm) :]), "measured": lateness(address, made), "load": load}
         questions = told(address, final.name)["requests"] - len(finals)
         names = [*(each.name for each in peers.PEERS), *(each.name for each in measured)]
         _same_jobs([told(address, each) for each in names])
@@ -145,7 +129,7 @@ def measure(wish: argparse.Namespace) -> dict[str, Any]:
         "wish": vars(wish),
         "rows": [asdict(each) for each in rows],
         "compared": list(compare(tasks, ours)),
-        "machine": machine,
+        "machine_late": pulse.late(),
         "learnt": learnt,
         "questions_after_a_final_reply": questions,
     }
@@ -186,17 +170,13 @@ def show(found: Mapping[str, Any]) -> str:
         )
         for each in found["compared"]
     ]
-    late = [
-        (name, each["questions"], f"{1000 * each['mean']:.0f}", f"{1000 * each['p99']:.0f}")
-        for name in ("calm", "measured")
-        for each in [found["machine"][name]]
-    ]
+    late = {name: f"{1000 * found['machine_late'][name]:.0f}" for name in ("mean", "p99")}
     return "\n\n".join(
         (
             report.table(head, rows),
             report.table(("as late as", "times fewer requests", "give or take", "at least"), compared),
-            report.table(("the machine", "questions", "late by: mean, ms", "p99, ms"), late),
-            f"Load of the machine when it was over: {found['machine']['load']:.1f}. "
+            f"While ours were made, this machine was late by {late['mean']} ms on average, "
+            f"{late['p99']} at the 99th percentile. "
             f"Questions after a reply that is final: {found['questions_after_a_final_reply']}. "
             f"Learnt beforehand: {', '.join(f'{tasks} tasks at {who}' for who, tasks in found['learnt'].items())}.",
         )
@@ -211,7 +191,7 @@ def main() -> None:
     add("--median", type=float, default=MEDIAN, help="seconds that a job runs, as the catalogue has it")
     add("--slower", type=float, default=1.0, help="how many times longer it runs than the catalogue says")
     add("--at-once", type=int, default=15, help="tasks of each client that are under way")
-    add("--ours-at-once", type=int, default=20, help="tasks of Darkroom that are under way, all in all")
+    add("--ours-at-once", type=int, default=30, help="tasks of Darkroom that are under way, all in all")
     add("--warm", type=int, default=240, help="tasks of each protocol from which to learn beforehand")
     add("--replicate-prices", type=_prices, default="0.02,0.04", metavar="S,S…", help="two at least")
     add("--fal-prices", type=_prices, default="0.005,0.012,0.05", metavar="S,S…", help="two at least")
@@ -220,7 +200,7 @@ def main() -> None:
     report.write("clients", found, seed=wish.seed, times=1, **{each.name: each.version for each in peers.PEERS})
     print(show(found))
     line = max(each["request"] for each in found["rows"][:-1])  # the last one's POSTs are held
-    if line > LONG * LINE or found["machine"]["measured"]["mean"] > LATE:
+    if line > LONG * LINE or found["machine_late"]["mean"] > LATE:
         raise SystemExit("The machine was too busy: these figures are more of its own than of the contestants.")
     as_asked = wish.median * wish.slower == MEDIAN
     # Below by more than chance has a hand in.

@@ -5,7 +5,6 @@ Each contestant is a gateway of that catalogue, with a model of its own, so that
 by side, and each learns for itself. What has been learnt at a gateway can be handed to others: so one warms up for all.
 """
 
-import json
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ from local.cloud.functions import host as functions_host
 
 ROOT = Path(__file__).parents[2]
 STACK = "darkroom-bench"
-#: The state of generation.asl.yaml that is a visit of Poll.
-ASK = "Ask the gateway"
 SOURCES = ("template.yaml", "operate.py", "functions", "layers", "statemachines")
 #: Processes of a function at most. A Poll that holds the fraction of a second has one to itself, on Lambda as here.
 WORKERS = 48
@@ -62,17 +59,12 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Made:
-    """
-    A task of a contestant's that has succeeded. Times are seconds since 1970.
-
-    planned: when its questions were to be asked, but the first, whose moment is found when it has come.
-    """
+    """A task of a contestant's that has succeeded. Times are seconds since 1970."""
 
     contestant: str
     job: str
     answered: float
     completed: float
-    planned: Sequence[float]
 
 
 def in_turn(
@@ -152,18 +144,7 @@ class Stack:
             raise SystemExit(f"A task has {item['status']['S']}: {item.get('failure')}")
         answered, completed = (int(item[name]["N"]) / 1000 for name in ("answered", "completed"))
         name = self._contestants[item["model"]["S"]].name
-        return Made(name, item["ticket"]["S"], answered, completed, self._planned(item))
-
-    def _planned(self, item: dict[str, Any]) -> list[float]:
-        """When a driver was to ask again; it may visit without asking, before it asks for the first time."""
-        (driver,) = (one for one in self.cloud.executions("Generation") if one.name == item["task_id"]["S"])
-        history = self.cloud.history(driver.arn)
-        before, after = (
-            [json.loads(event[details][document]) for event in history if event.get(details, {}).get("name") == ASK]
-            for details, document in (("stateEnteredEventDetails", "input"), ("stateExitedEventDetails", "output"))
-        )
-        again = (step for step, left in zip(before, after, strict=True) if step["asked"] and _asked(step, left))
-        return [step["at"] / 1000 for step in again]
+        return Made(name, item["ticket"]["S"], answered, completed)
 
     def _scan(self, table: str) -> list[dict[str, Any]]:
         pages = self.cloud.client("dynamodb").get_paginator("scan").paginate(TableName=self.cloud.resources[table])
@@ -201,8 +182,3 @@ def _catalogue(contestants: Sequence[Contestant], expected: float) -> str:
             f'routes = [{{ gateway = "{each.name}", dialect = "{dialect}", model = "{each.model}" }}]',
         ]
     return "\n".join(lines) + "\n"
-
-
-def _asked(step: Mapping[str, Any], left: Mapping[str, Any]) -> bool:
-    """Whether a visit asked: the gateway was heard to be at it still, or had spoken its last word."""
-    return bool(left["asked"] > step["asked"] or left["next"] == "finalize")
