@@ -178,6 +178,12 @@ def test_a_public_address_is_connected_to_as_it_was_looked_up_or_written(
         connected.clear()
 
 
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111"])
+def test_an_address_must_have_a_certificate_of_its_own(reached: Reached, address: str) -> None:
+    assert http.send(Request("POST", literal(address)), deadline=1).status == 200
+    assert reached.places == [Place(address, 443, address)]
+
+
 NAMES = [
     *(gateway.url.removeprefix("https://") for gateway in catalogue.catalogue().gateways.values()),
     *("replicate.delivery", "v3b.fal.media", "oaidalleapiprodscus.blob.core.windows.net"),

@@ -89,6 +89,8 @@ NONSENSE = {
     "no HTTP": b"SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
     "no status": b"HTTP/1.1 OK\r\n\r\n",
     "no length": HEAD + b"Content-Length: -1\r\n\r\nhalf",
+    "a chunk that goes on": HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nhalf\r\n0\r\n\r\n",
+    "an endless tail": HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"x: y\r\n" * 1_000,
     "an endless line": HEAD + b"x: " + b"x" * 300_000,
     "an endless head": HEAD + b"x: y\r\n" * 10_000,
 }
@@ -103,7 +105,7 @@ def test_a_reply_that_breaks_off_is_an_error(listener: socket.socket, said: byte
 
 @pytest.mark.parametrize("said", NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_known_before_it_ends(listener: socket.socket, said: bytes) -> None:
-    with pytest.raises(ValueError, match=r"no HTTP|no number|less than|too long"):
+    with pytest.raises(ValueError, match=r"no HTTP|no number|less than|too long|longer"):
         hear(listener, said)
 
 

@@ -87,6 +87,50 @@ def test_who_has_no_time_for_another_question_leaves_it_to_the_next_visit(
     assert len(wire.sent("GET")) == 1
 
 
+def test_a_question_that_came_due_before_its_pause_began_is_no_pause(
+    wire: Wire, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processor may have been taken away in between."""
+
+    def ticking() -> int:
+        time.now += 1
+        return time.now
+
+    pauses = list[float]()
+    monkeypatch.setattr(clock, "now", ticking)
+    monkeypatch.setattr(clock, "sleep", pauses.append)
+    monkeypatch.setattr(pacing, "following", lambda *_: 0.1)
+    wire.on("GET", QUESTION, *[prediction("processing")] * 20, prediction("succeeded", output=OUTPUT))
+    visit(running, at=time.now + 30)
+    assert pauses
+    assert min(pauses) > 0
+
+
+def test_who_is_canceled_while_poll_stays_is_canceled_there_at_the_next_question(
+    account: Account, wire: Wire, time: Clock, running: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(seconds: float) -> None:
+        time.forward(seconds)
+        store.ask_to_cancel(running)
+
+    monkeypatch.setattr(clock, "sleep", meanwhile)
+    wire.on("GET", QUESTION, prediction("processing"), prediction("canceled"))
+    wire.on("POST", CANCEL, prediction("canceled"))
+    time.forward(3)
+    assert found(visit(running)) == ("finalize", 0)
+    assert [one.method for one in wire.requests[1:]] == ["GET", "POST", "GET"]
+
+
+def test_a_word_in_doubt_is_asked_about_again_in_the_same_visit_and_counted_each_time(
+    account: Account, wire: Wire, time: Clock, running: Task
+) -> None:
+    wire.on("GET", QUESTION, *[prediction("succeeded")] * 3, prediction("succeeded", output=OUTPUT))
+    time.forward(3)
+    assert found(visit(running)) == ("finalize", 0)
+    assert time.now == running.created + 9000
+    assert account.task().outputs == (OUTPUT,)
+
+
 def test_who_stays_over_the_deadline_has_not_come_late(
     account: Account, wire: Wire, time: Clock, running: Task
 ) -> None:

@@ -96,7 +96,7 @@ def test_a_gateway_that_replies_in_the_end_needs_no_question() -> None:
 def test_a_lag_is_from_the_end_at_the_gateway_until_it_is_known() -> None:
     ended = {"c": (3.0, 30.0, 4), "a": (1.0, 10.0, 1), "b": (2.0, 20.0, 4)}
     jobs = {job: {"began": began, "ended": at, "asked": [at] * times} for job, (began, at, times) in ended.items()}
-    told = figures.tasks("somebody", {"jobs": jobs}, {"a": 10.1, "b": 20.2, "c": 30.6})
+    told = figures.tasks("somebody", {"requests": 12, "jobs": jobs}, {"a": 10.1, "b": 20.2, "c": 30.6})
     assert [each.requests for each in told] == [2, 5, 5]
     assert [each.lag for each in told] == pytest.approx([0.1, 0.2, 0.6])
     found = figures.row("somebody", told, 0.08)
@@ -107,6 +107,12 @@ def test_a_lag_is_from_the_end_at_the_gateway_until_it_is_known() -> None:
 def test_a_task_that_nobody_knows_of_is_no_result() -> None:
     with pytest.raises(SystemExit, match="knows 0 tasks of 1"):
         figures.tasks("somebody", {"jobs": {"a": {"began": 0.0, "ended": 1.0, "asked": []}}}, {})
+
+
+def test_a_request_that_is_of_no_task_makes_figures_wrong() -> None:
+    seen = {"requests": 2, "jobs": {"a": {"began": 0.0, "ended": 1.0, "asked": []}}}
+    with pytest.raises(SystemExit, match="of no task"):
+        figures.tasks("somebody", seen, {"a": 1.1})
 
 
 def test_a_front_is_read_on_the_line_between_neighbours() -> None:
@@ -122,7 +128,7 @@ def test_beyond_its_ends_a_front_flatters_nobody_and_says_so() -> None:
 
 
 def test_how_much_of_a_comparison_is_chance_is_told_with_it() -> None:
-    """Requests of theirs are 10, ours 5, each give or take 1: so twice as many, give or take a sixteenth."""
+    """Requests of theirs are 10, ours 5, each give or take 1: twice as many, give or take 0.045."""
     theirs = [Told(9 + 2 * (number % 2), 1.0) for number in range(100)]
     front = [[Told(4 + 2 * (number // 2 % 2), lag) for number in range(100)] for lag in (0.5, 2.0)]
     assert figures.times(theirs, front) == pytest.approx((2.0, True))

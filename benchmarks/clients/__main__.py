@@ -191,10 +191,10 @@ def main() -> None:
     add("--median", type=float, default=MEDIAN, help="seconds that a job runs, as the catalogue has it")
     add("--slower", type=float, default=1.0, help="how many times longer it runs than the catalogue says")
     add("--at-once", type=int, default=15, help="tasks of each client that are under way")
-    add("--ours-at-once", type=int, default=30, help="tasks of Darkroom that are under way, all in all")
+    add("--ours-at-once", type=int, default=20, help="tasks of Darkroom that are under way, all in all")
     add("--warm", type=int, default=240, help="tasks of each protocol from which to learn beforehand")
-    add("--replicate-prices", type=_prices, default="0.02,0.04", metavar="S,S…", help="two at least")
-    add("--fal-prices", type=_prices, default="0.005,0.012,0.05", metavar="S,S…", help="two at least")
+    add("--replicate-prices", type=_prices, default="0.015,0.03", metavar="S,S…", help="two at least")
+    add("--fal-prices", type=_prices, default="0.004,0.008,0.05", metavar="S,S…", help="two at least")
     wish = parser.parse_args()
     found = measure(wish)
     report.write("clients", found, seed=wish.seed, times=1, **{each.name: each.version for each in peers.PEERS})
@@ -203,7 +203,7 @@ def main() -> None:
     if line > LONG * LINE or found["machine_late"]["mean"] > LATE:
         raise SystemExit("The machine was too busy: these figures are more of its own than of the contestants.")
     as_asked = wish.median * wish.slower == MEDIAN
-    # Below by more than chance has a hand in.
+    # Below by more than its standard error.
     broken = [
         each for each in found["compared"] if as_asked and each["must"] and each["times"] + each["error"] < each["must"]
     ]

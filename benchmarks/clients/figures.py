@@ -45,7 +45,10 @@ def tasks(who: str, seen: Mapping[str, Any], known: Mapping[str, float]) -> list
     jobs = dict(sorted(seen["jobs"].items(), key=lambda job: float(job[1]["began"])))
     if jobs.keys() != known.keys():
         raise SystemExit(f"{who} knows {len(known)} tasks of {len(jobs)}.")
-    return [Told(1 + len(each["asked"]), known[job] - each["ended"]) for job, each in jobs.items()]
+    found = [Told(1 + len(each["asked"]), known[job] - each["ended"]) for job, each in jobs.items()]
+    if sum(each.requests for each in found) != seen["requests"]:
+        raise SystemExit(f"{who} has sent requests that are of no task.")
+    return found
 
 
 def row(
@@ -83,7 +86,7 @@ def times(theirs: Sequence[Told], front: Sequence[Sequence[Told]]) -> tuple[floa
 
 def error(theirs: Sequence[Told], front: Sequence[Sequence[Told]]) -> float:
     """The standard error of `times`, by leaving out each task in turn (the jackknife: Quenouille 1949, Tukey 1958)."""
-    size = len(theirs)
+    (size,) = {len(theirs), *map(len, front)}
     without = [times(_without(theirs, one), [_without(each, one) for each in front])[0] for one in range(size)]
     return math.sqrt((size - 1) * statistics.pvariance(without))
 

@@ -28,7 +28,7 @@ from local.cloud.functions import host as functions_host
 ROOT = Path(__file__).parents[2]
 STACK = "darkroom-bench"
 SOURCES = ("template.yaml", "operate.py", "functions", "layers", "statemachines")
-#: Processes of a function at most. A Poll that holds the fraction of a second has one to itself, on Lambda as here.
+#: Processes of a function at most. A Poll that stays with a task has one to itself, on Lambda as here.
 WORKERS = 48
 #: Seconds after the last task has begun in which all have to have ended.
 PATIENCE = 180

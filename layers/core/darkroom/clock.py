@@ -15,7 +15,10 @@ def elapsed() -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Wait. Only one who has promised it to a caller may (waiting.py), or asks AWS again (calls.py)."""
+    """
+    Wait. Only one who has promised it to a caller may (waiting.py), or asks AWS again (calls.py), or a gateway soon
+    (inquiry.py).
+    """
     time.sleep(seconds)
 
 

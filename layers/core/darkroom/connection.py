@@ -63,7 +63,7 @@ class _Connection(httpx.SyncByteStream):
             self._socket.settimeout(min(patience, self._left()))
             self._socket.connect((place.address, place.port))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if place.name:
+            if place.name is not None:
                 self._socket.settimeout(min(patience, self._left()))
                 self._socket = tls.context().wrap_socket(self._socket, server_hostname=place.name)
         except BaseException as error:

@@ -38,15 +38,17 @@ def visit(task: Task, step: Step, *, until: int) -> tuple[Next, Step]:
     if late and step.turn == 0 and not driver.superseded(step, task):
         task = store.visited(task) or task
     next_state, after = _look(task, step, until)
-    while next_state == "wait" and task.status is Status.RUNNING and _soon(after.at, until):
-        clock.sleep((after.at - clock.now()) / 1000)
+    while next_state == "wait" and task.status is Status.RUNNING and (pause := _stay(after.at, until)):
+        clock.sleep(pause)
         task = store.read(task.task_id)
         next_state, after = _look(task, replace(after, turn=step.turn), until)
     return next_state, after
 
 
-def _soon(moment: int, until: int) -> bool:
-    return clock.now() < moment <= min(clock.now() + STAY_MS, until - ROOM_MS)
+def _stay(moment: int, until: int) -> float:
+    """Seconds to a question that is worth staying for; none if it is not."""
+    now = clock.now()
+    return (moment - now) / 1000 if now < moment <= min(now + STAY_MS, until - ROOM_MS) else 0.0
 
 
 def _look(task: Task, step: Step, until: int) -> tuple[Next, Step]:
@@ -64,10 +66,10 @@ def _look(task: Task, step: Step, until: int) -> tuple[Next, Step]:
         case Status.RUNNING:
             next_state, wait, asked = _ask(task, asked)
         case Status.COLLECTING if step.turn > 0 and task.ticket and not task.failure:
-            next_state, wait = _look_again(task)
+            next_state, wait = _refresh(task)
         case _:
             next_state, wait = "finalize", 0
-    if next_state == "wait" and step.turn + 1 >= driver.LAST_TURN:
+    if next_state == "wait" and step.turn + 1 >= driver.LAST_TURN and early <= 0:
         store.postpone(task, clock.now() + int(wait * 1000))
         return "leave", step.after(0)
     if next_state == "wait":
@@ -194,7 +196,7 @@ def _counted(task: Task, word: Failed) -> dict[str, Any]:
     return {"code": code, "since": before["since"], "times": before["times"] + 1}
 
 
-def _look_again(task: Task) -> tuple[Next, float]:
+def _refresh(task: Task) -> tuple[Next, float]:
     """Outputs could not be copied: their links may have expired, and the gateway may have new ones."""
     match asking.answer(task):
         # Fewer than before are not believed: what is not among them any more would be gone without a word.

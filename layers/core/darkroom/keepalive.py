@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-#: Bytes that are read at a time, and bytes of the longest head, or of a line between chunks.
-PIECE, HEAD_CAP = 65_536, 32_768
-
-CRLF = b"\r\n"
+#: Bytes that are read at a time, bytes of the longest head, or of a line between chunks, and lines behind them.
+PIECE, HEAD_CAP, TRAILERS_CAP = 65_536, 32_768, 100
+#: Of a line, and of a head.
+_END, _HEAD_END = b"\r\n", b"\r\n\r\n"
 
 
 def post(headers: Mapping[str, str], body: bytes) -> bytes:
@@ -111,7 +111,7 @@ class _Reply:
 def _heard(reply: _Reply) -> Heard:
     status = 100
     while status < 200:  # what comes before the reply itself
-        first, *lines = reply.until(b"\r\n\r\n").split("\r\n")
+        first, *lines = reply.until(_HEAD_END).split("\r\n")
         version, status = _status(first)
     headers = dict(map(_header, lines))
     last = version != "HTTP/1.1" or "close" in headers.get("connection", "").lower()
@@ -140,11 +140,14 @@ def _header(line: str) -> tuple[str, str]:
 
 
 def _chunks(reply: _Reply) -> Iterator[bytes]:
-    while size := _number(reply.until(CRLF).partition(";")[0], 16):
+    while size := _number(reply.until(_END).partition(";")[0], 16):
         yield reply.exactly(size)
-        reply.until(CRLF)
-    while reply.until(CRLF):  # what may come behind a body
-        pass
+        if reply.until(_END):
+            raise ValueError("a chunk that is longer than it says")
+    for _ in range(TRAILERS_CAP):  # what may come behind a body
+        if not reply.until(_END):
+            return
+    raise ValueError("a tail that is too long")
 
 
 def _number(text: str, base: int = 10) -> int:

@@ -138,13 +138,14 @@ def _dearer(table: str, gateway: str, _age: int) -> float:
 
 def _sampled(table: str, key: str, now: int) -> bool:
     """Whether this is the first for an item in a while, of what this warm function has to count."""
-    counted = _counted(table, key, now // SAMPLE_MS)
-    counted.append(now)
-    return len(counted) == 1
+    if counted := _counted(table, key, now // SAMPLE_MS):
+        return False
+    counted.append(key)
+    return True
 
 
 @lru_cache(maxsize=256)
-def _counted(_table: str, _key: str, _moment: int) -> list[int]:
+def _counted(_table: str, _key: str, _moment: int) -> list[str]:
     return []
 
 

@@ -12,7 +12,6 @@ import httpx
 import darkroom.http
 from darkroom.connection import Place
 
-PORTS = {"http": 80, "https": 443}
 OURS = {"127.0.0.1", "localhost", "::1"}
 SOMEWHERE_PUBLIC = "8.8.8.8"
 NETWORK = "x-simulator-network"
@@ -38,7 +37,8 @@ class Loopback(darkroom.http.Public):
 
     def pin(self, url: httpx.URL, patience: float) -> Place:
         if url.host in OURS:
-            return Place(url.host, url.port or PORTS[url.scheme], url.host if url.scheme == "https" else None)
+            tls = url.scheme == "https"
+            return Place(url.host, url.port or (443 if tls else 80), url.host if tls else None)
         self.address(url, patience)
         return self._simulator
 
