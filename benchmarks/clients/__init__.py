@@ -6,5 +6,6 @@ Side by side: the official clients and Darkroom, each with the same tasks at a g
     peers       these, run
     stack       Darkroom, run: its real functions and state machines in the local cloud
     figures     what came of a run, in figures; requests at equal mean lag
+    pulse       how busy the machine was meanwhile
     __main__    all of it: python -m benchmarks.clients
 """
