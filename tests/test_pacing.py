@@ -99,10 +99,10 @@ def test_a_question_that_came_due_before_its_pause_began_is_no_pause(
     pauses = list[float]()
     monkeypatch.setattr(clock, "now", ticking)
     monkeypatch.setattr(clock, "sleep", pauses.append)
-    monkeypatch.setattr(pacing, "following", lambda *_: 0.1)
-    wire.on("GET", QUESTION, *[prediction("processing")] * 20, prediction("succeeded", output=OUTPUT))
-    visit(running, at=time.now + 30)
-    assert pauses
+    monkeypatch.setattr(pacing, "following", lambda *_: 60.0)
+    wire.on("GET", QUESTION, prediction("processing"))
+    for ahead in range(40):
+        visit(running, at=time.now + ahead, asked=time.now)
     assert min(pauses) > 0
 
 
